@@ -1,0 +1,76 @@
+# Headrace: `make help` lists the targets. Everything they need, they install into .venv themselves.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SOURCES := engine kernels benchmarks tests examples protos
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+.PHONY: help demo test lint types format protos bench bench-smoke wheel docs clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Headrace needs Python 3.11 or newer; this is %d.%d. Set PYTHON=..." % sys.version_info[:2])'
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing headrace[demo] into $(VENV) (about a minute the first time)"
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing headrace[dev] into $(VENV) (about a minute the first time)"
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+# tritonclient wants an older protobuf than ours: it gets an environment of its own and talks to us over the wire only.
+.venv-interop/.done: tests/interop-constraints.txt
+	@echo "installing tritonclient into .venv-interop"
+	@test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop
+	@env -u PIP_CONSTRAINT .venv-interop/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint tests/interop-constraints.txt 'tritonclient[grpc]'
+	@touch $@
+
+demo: $(VENV)/.demo ## install and run the flights example end to end; ends with build/demo/report.html
+	@$(BIN)/headrace run examples/flights
+
+test: $(VENV)/.dev .venv-interop/.done lint types ## install, lint, type-check, run every test with coverage
+	@rm -f .coverage*
+	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(MAKE) --no-print-directory coverage-kernels
+
+coverage-kernels: $(VENV)/.dev
+	@NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/kernels -m "not slow" --cov=headrace_kernels --cov-report=term
+
+lint: $(VENV)/.dev ## ruff, import contracts, spelling
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs $(SOURCES)
+
+types: $(VENV)/.dev ## mypy, strict
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## rewrite the sources in the house's form
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+protos: $(VENV)/.dev ## regenerate the wire code from protos/
+	@$(BIN)/python protos/generate.py
+
+bench: $(VENV)/.dev ## measure against the rivals, check every result, write build/bench/
+	@$(BIN)/python benchmarks/run.py
+
+bench-smoke: $(VENV)/.dev ## the same with small sizes
+	@$(BIN)/python benchmarks/run.py --smoke
+
+wheel: $(VENV)/.dev ## build the wheel into dist/
+	@$(BIN)/python -m build --wheel --outdir dist
+
+clean: ## remove what was built (not the environments)
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

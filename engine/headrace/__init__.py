@@ -1,0 +1,3 @@
+"""Headrace: one engine for the whole life of a tabular model."""
+
+__version__ = "0.1.0"

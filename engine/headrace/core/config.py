@@ -1,0 +1,66 @@
+"""The only place that reads the environment and the machine's limits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.core.errors import InvalidInputError
+
+DEFAULT_HOME = Path("build/headrace")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Process-wide settings, read once at the edge and passed down.
+
+    Attributes:
+        home: folder of the embedded registry, ledger and packages (`HEADRACE_HOME`).
+        threads: compute threads (`HEADRACE_THREADS`; default: the CPUs this process may use, cgroup quota included).
+        log_format: `auto` (console on a terminal, else JSON), `console` or `json` (`HEADRACE_LOG_FORMAT`).
+    """
+
+    home: Path
+    threads: int
+    log_format: str
+
+
+def load_settings(*, home: Path | None = None) -> Settings:
+    """Read the environment.
+
+    Raises:
+        InvalidInputError: `HEADRACE_THREADS` or `HEADRACE_LOG_FORMAT` is not what is allowed.
+    """
+    threads = os.environ.get("HEADRACE_THREADS")
+    if threads is not None and (not threads.isdigit() or int(threads) < 1):
+        raise InvalidInputError(f"HEADRACE_THREADS is '{threads}'; it must be a whole number of at least 1")
+    log_format = os.environ.get("HEADRACE_LOG_FORMAT", "auto")
+    if log_format not in {"auto", "console", "json"}:
+        raise InvalidInputError(f"HEADRACE_LOG_FORMAT is '{log_format}'; allowed: auto, console, json")
+    return Settings(
+        home=home or Path(os.environ.get("HEADRACE_HOME", DEFAULT_HOME)),
+        threads=int(threads) if threads else cpu_budget(),
+        log_format=log_format,
+    )
+
+
+def cpu_budget(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
+    """CPUs this process may use: the affinity mask, lowered by a cgroup quota (v2 or v1), at least 1."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota(cgroup_root)
+    return max(1, min(cpus, int(quota))) if quota is not None else cpus
+
+
+def _cgroup_quota(root: Path) -> float | None:
+    try:
+        limit, period = (root / "cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        limit_us = int((root / "cpu" / "cpu.cfs_quota_us").read_text())
+        period_us = int((root / "cpu" / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+    return None if limit_us < 0 else limit_us / period_us

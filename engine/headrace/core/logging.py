@@ -1,0 +1,36 @@
+"""Logs are events with fields, not sentences: JSON lines, or a readable form on a terminal. They go to stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import structlog
+
+
+def configure_logging(log_format: str = "auto", *, level: str = "info") -> None:
+    """Set the process's log form once, at the edge.
+
+    Args:
+        log_format: `auto`, `console` or `json`; `auto` is console on a terminal and JSON elsewhere.
+        level: the lowest level that is written: debug, info, warning, error.
+    """
+    console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get_logger(name: str) -> Any:
+    """Logger whose events carry the name of the part that speaks."""
+    return structlog.get_logger().bind(part=name)
