@@ -1,0 +1,68 @@
+"""The report as data: plain frozen dataclasses that the pipeline fills and the pages only read.
+
+Intervals are 95 %, shares run from 0 to 1, times are ISO 8601 in UTC, units are in the names. Missing is None, not NaN.
+"""
+
+from headrace.pipeline.report.model.data import ColumnProfile, DataProfile, TableSummary, ValidationCheck
+from headrace.pipeline.report.model.figures import CategoryCount, Estimate, Fact, Histogram
+from headrace.pipeline.report.model.operations import (
+    CanaryShare,
+    Drift,
+    DriftPeriod,
+    DriftSeries,
+    PerformancePeriod,
+    Release,
+    ReleaseEvent,
+    Retraining,
+)
+from headrace.pipeline.report.model.quality import (
+    Ablation,
+    AblationArm,
+    CalibrationBin,
+    Evaluation,
+    FeatureImportance,
+    GateResult,
+    LearningCurve,
+    RocCurve,
+    ScorerQuality,
+    SliceQuality,
+)
+from headrace.pipeline.report.model.run import Command, Lineage, PackageFile, RunReport, StageRun
+from headrace.pipeline.report.model.service import ExportCheck, ServedCheck, Service
+
+__all__ = [
+    "Ablation",
+    "AblationArm",
+    "CalibrationBin",
+    "CanaryShare",
+    "CategoryCount",
+    "ColumnProfile",
+    "Command",
+    "DataProfile",
+    "Drift",
+    "DriftPeriod",
+    "DriftSeries",
+    "Estimate",
+    "Evaluation",
+    "ExportCheck",
+    "Fact",
+    "FeatureImportance",
+    "GateResult",
+    "Histogram",
+    "LearningCurve",
+    "Lineage",
+    "PackageFile",
+    "PerformancePeriod",
+    "Release",
+    "ReleaseEvent",
+    "Retraining",
+    "RocCurve",
+    "RunReport",
+    "ScorerQuality",
+    "ServedCheck",
+    "Service",
+    "SliceQuality",
+    "StageRun",
+    "TableSummary",
+    "ValidationCheck",
+]

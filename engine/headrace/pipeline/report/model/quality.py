@@ -1,0 +1,126 @@
+"""What a report says about the model: quality on the test rows, features, training, gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.pipeline.report.model.figures import Estimate, Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class RocCurve:
+    """Points of a receiver operating characteristic, both ascending from 0 to 1, equally long."""
+
+    false_positive_rate: tuple[float, ...]
+    true_positive_rate: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Rows of similar score: what was promised and what happened."""
+
+    mean_score: float
+    observed: Estimate
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerQuality:
+    """One scorer (the model, or the naive baseline beside it) on the test rows."""
+
+    name: str
+    auc: Estimate
+    roc: RocCurve | None = None
+    ece: Estimate | None = None
+    calibration: tuple[CalibrationBin, ...] = ()
+    scores: Histogram | None = None
+    log_loss: Estimate | None = None
+    brier: Estimate | None = None
+    average_precision: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SliceQuality:
+    """The model on one group of test rows, e.g. carrier = "UA"."""
+
+    column: str
+    value: str
+    rows: int
+    auc: Estimate
+    positive_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The test rows and every scorer judged on them.
+
+    Attributes:
+        split: how the rows were chosen, in words: "November and December 2013".
+    """
+
+    split: str
+    rows: int
+    positives: int
+    model: ScorerQuality
+    naive: ScorerQuality | None = None
+    slices: tuple[SliceQuality, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureImportance:
+    """One feature and its share of the total gain, 0 to 1; role is the plan's ("window", "state", ...)."""
+
+    name: str
+    gain_share: float
+    role: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AblationArm:
+    """The same training with a set of features, judged on the same rows."""
+
+    name: str
+    auc: Estimate
+    features: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """What the window features are worth: the paired difference is `full - without_windows`."""
+
+    full: AblationArm
+    without_windows: AblationArm
+    difference: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """The metric after each boosting round, from round 1.
+
+    Attributes:
+        best_round: the round kept, counted from 1.
+        stopped_early: whether training ended because the metric stopped improving.
+    """
+
+    metric: str
+    valid: tuple[float, ...]
+    best_round: int
+    train: tuple[float, ...] = ()
+    higher_is_better: bool = True
+    stopped_early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One gate: the figure it judged, what it allows (in words) and why it decided so.
+
+    `limit` is the number the figure is held against, where there is one.
+    """
+
+    name: str
+    passed: bool
+    figure: Estimate
+    allowed: str
+    reason: str = ""
+    limit: float | None = None
