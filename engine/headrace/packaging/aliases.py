@@ -1,0 +1,102 @@
+"""Aliases as a fold over their moves: the latest move of an alias is where it points, all moves are its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from headrace.core.errors import NotFoundError
+from headrace.packaging.reference import check_alias
+from headrace.packaging.registry_schema import ALIAS_MOVES, VERSIONS
+
+
+@dataclass(frozen=True)
+class AliasMove:
+    """A wish to move an alias.
+
+    Attributes:
+        name: the model.
+        alias: such as `champion`.
+        version: where it shall point; None takes the alias away.
+        actor: who moves it, a person or a policy.
+        reason: why, in words.
+        at: when, aware.
+    """
+
+    name: str
+    alias: str
+    version: int | None
+    actor: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class AliasRecord:
+    """A move that happened: what `AliasMove` says, its place in the order of all moves, and where the alias was."""
+
+    sequence: int
+    name: str
+    alias: str
+    version: int | None
+    previous_version: int | None
+    actor: str
+    reason: str
+    at: datetime
+
+
+def current(tx: sa.Connection, name: str) -> dict[str, int]:
+    """Where each alias of a model points now."""
+    latest = (
+        sa.select(sa.func.max(ALIAS_MOVES.c.sequence)).where(ALIAS_MOVES.c.name == name).group_by(ALIAS_MOVES.c.alias)
+    )
+    rows = tx.execute(
+        sa.select(ALIAS_MOVES.c.alias, ALIAS_MOVES.c.version)
+        .where(ALIAS_MOVES.c.sequence.in_(latest), ALIAS_MOVES.c.version.is_not(None))
+        .order_by(ALIAS_MOVES.c.alias)
+    )
+    return {alias: version for alias, version in rows}  # noqa: C416 - rows are not pairs to the type checker
+
+
+def append(tx: sa.Connection, move: AliasMove) -> AliasRecord:
+    """Write a move.
+
+    Raises:
+        InvalidInputError: the alias is not allowed.
+        NotFoundError: the version does not exist.
+    """
+    check_alias(move.alias)
+    if move.version is not None and not _exists(tx, move.name, move.version):
+        raise NotFoundError(f"alias '{move.alias}' cannot point to {move.name}@{move.version}: no such version")
+    row = tx.execute(
+        sa.insert(ALIAS_MOVES)
+        .values(
+            name=move.name,
+            alias=move.alias,
+            version=move.version,
+            previous_version=current(tx, move.name).get(move.alias),
+            actor=move.actor,
+            reason=move.reason,
+            at=move.at.isoformat(),
+        )
+        .returning(*ALIAS_MOVES.c)
+    ).one()
+    return _record(row)
+
+
+def history(tx: sa.Connection, name: str) -> tuple[AliasRecord, ...]:
+    """Every move of every alias of a model, oldest first."""
+    rows = tx.execute(sa.select(ALIAS_MOVES).where(ALIAS_MOVES.c.name == name).order_by(ALIAS_MOVES.c.sequence))
+    return tuple(map(_record, rows))
+
+
+def _exists(tx: sa.Connection, name: str, version: int) -> bool:
+    found = sa.select(sa.literal(1)).where(VERSIONS.c.name == name, VERSIONS.c.version == version)
+    return tx.scalar(found) is not None
+
+
+def _record(row: sa.Row[tuple[int, str, str, int | None, int | None, str, str, str]]) -> AliasRecord:
+    sequence, name, alias, version, previous_version, actor, reason, at = row
+    return AliasRecord(sequence, name, alias, version, previous_version, actor, reason, datetime.fromisoformat(at))

@@ -1,0 +1,37 @@
+"""The registry's tables. Both are append-only: an alias points where its latest move says."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from headrace.core.database import forbid_changes
+
+METADATA = sa.MetaData()
+
+VERSIONS = sa.Table(
+    "registry_versions",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),  # ISO 8601, UTC
+    sa.UniqueConstraint("name", "digest"),
+)
+
+ALIAS_MOVES = sa.Table(
+    "registry_alias_moves",
+    METADATA,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("alias", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer),  # null: the alias was taken away
+    sa.Column("previous_version", sa.Integer),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),  # ISO 8601, UTC
+    sa.ForeignKeyConstraint(["name", "version"], ["registry_versions.name", "registry_versions.version"]),
+    sa.Index("registry_alias_moves_latest", "name", "alias", "sequence"),
+)
+
+forbid_changes(VERSIONS)
+forbid_changes(ALIAS_MOVES)
