@@ -1,0 +1,63 @@
+"""Which gRPC status an error becomes on the wire, and which error a status becomes at the client."""
+
+from __future__ import annotations
+
+from headrace.core.errors import (
+    AlreadyExistsError,
+    CancelledError,
+    Code,
+    CorruptedError,
+    DeadlineError,
+    ExhaustedError,
+    FailedCheckError,
+    HeadraceError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+    UnimplementedError,
+)
+
+STATUS_NUMBERS: dict[Code, int] = {
+    Code.CANCELLED: 1,
+    Code.INVALID: 3,
+    Code.DEADLINE: 4,
+    Code.NOT_FOUND: 5,
+    Code.ALREADY_EXISTS: 6,
+    Code.EXHAUSTED: 8,
+    Code.FAILED_CHECK: 9,
+    Code.UNIMPLEMENTED: 12,
+    Code.INTERNAL: 13,
+    Code.UNAVAILABLE: 14,
+    Code.CORRUPTED: 15,
+}
+"""gRPC status number of each code. Reference: gRPC status codes, https://grpc.io/docs/guides/status-codes/."""
+
+_ERRORS: dict[int, type[HeadraceError]] = {
+    STATUS_NUMBERS[error.code]: error
+    for error in (
+        AlreadyExistsError,
+        CancelledError,
+        CorruptedError,
+        DeadlineError,
+        ExhaustedError,
+        FailedCheckError,
+        InvalidInputError,
+        NotFoundError,
+        UnavailableError,
+        UnimplementedError,
+    )
+}
+
+_HINT_SEPARATOR = "\n  hint: "
+
+
+def status_details(error: HeadraceError) -> str:
+    """Text that carries an error's message and hint in one status; never empty."""
+    message = error.message or f"{type(error).__name__} without a message"
+    return f"{message}{_HINT_SEPARATOR}{error.hint}" if error.hint else message
+
+
+def error_from_status(number: int, details: str | None) -> HeadraceError:
+    """Build the error that a status stands for; an unknown number becomes the root error."""
+    message, _, hint = (details or f"the server answered with status {number} and no text").partition(_HINT_SEPARATOR)
+    return _ERRORS.get(number, HeadraceError)(message, hint=hint or None)
