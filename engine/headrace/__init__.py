@@ -1,3 +1,63 @@
-"""Headrace: one engine for the whole life of a tabular model."""
+"""Headrace: one engine for the whole life of a tabular model.
+
+This is what a user's project file imports, and nothing else. Names load on first use (PEP 562), so that
+`import headrace` takes milliseconds and a command loads only what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "headrace.client": ("AsyncClient", "Client"),
+    "headrace.core.errors": ("HeadraceError",),
+    "headrace.data": ("CsvSource", "TableStore"),
+    "headrace.evaluation": ("AtLeast", "AtMost", "Improves", "MaxGap"),
+    "headrace.features": (
+        "Count",
+        "CountNonNull",
+        "EventTable",
+        "FeatureSet",
+        "Max",
+        "Mean",
+        "Min",
+        "Share",
+        "StateTable",
+        "Std",
+        "Sum",
+        "Var",
+        "as_of",
+        "calendar",
+        "column",
+        "cyclic",
+        "lookup",
+        "request",
+        "windows",
+    ),
+    "headrace.pipeline.project": ("Project", "Release", "UnitChange"),
+    "headrace.training": ("Model", "TimeSplit"),
+    "headrace.validation": ("Field", "Schema"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(["__version__", *_HOME_OF])  # noqa: PLE0605  # the table above is the single list
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'headrace' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if TYPE_CHECKING:
+    from headrace.client import AsyncClient as AsyncClient
+    from headrace.client import Client as Client
