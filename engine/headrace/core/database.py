@@ -5,6 +5,8 @@ The registry and the release ledger keep their tables in one database so that a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ import sqlalchemy as sa
 from headrace.core.errors import CorruptedError
 
 BUSY_TIMEOUT_MS = 10_000
+_READ_ONLY = "headrace_read_only"
 
 
 def open_database(path: Path) -> sa.Engine:
     """Open (and create) a SQLite database: write-ahead log, full sync, foreign keys, waiting writers.
 
     Every transaction is opened with BEGIN IMMEDIATE: a writer waits its turn instead of failing half-way.
+    `reading` opens one that takes no lock.
 
     Raises:
         CorruptedError: the file exists and is no SQLite database.
@@ -36,7 +40,8 @@ def open_database(path: Path) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        read_only = connection.get_execution_options().get(_READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     try:
         with engine.connect() as connection:
@@ -47,11 +52,26 @@ def open_database(path: Path) -> sa.Engine:
     return engine
 
 
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Give a connection that sees one consistent state and neither waits for a writer nor makes one wait."""
+    with engine.execution_options(**{_READ_ONLY: True}).begin() as connection:
+        yield connection
+
+
 def forbid_changes(table: sa.Table) -> None:
-    """Make a table append-only: triggers refuse UPDATE and DELETE from any client of the file."""
-    for action in ("UPDATE", "DELETE"):
-        trigger = sa.DDL(
-            f"CREATE TRIGGER IF NOT EXISTS {table.name}_no_{action.lower()} BEFORE {action} ON {table.name} "
-            f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
-        )
-        sa.event.listen(table, "after_create", trigger)
+    """Make a table append-only: triggers refuse UPDATE and DELETE from any client of the file.
+
+    `INSERT OR REPLACE` deletes the row it replaces without firing a delete trigger, so an insert trigger refuses a row
+    whose primary key is there already.
+    """
+    refuse = f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
+    same_key = " AND ".join(f"{column.name} = NEW.{column.name}" for column in table.primary_key.columns)
+    occupied = f"EXISTS (SELECT 1 FROM {table.name} WHERE {same_key})"  # noqa: S608  names from code, not input
+    for name, condition in (
+        ("no_update", f"BEFORE UPDATE ON {table.name}"),
+        ("no_delete", f"BEFORE DELETE ON {table.name}"),
+        ("no_replace", f"BEFORE INSERT ON {table.name} WHEN {occupied}"),
+    ):
+        trigger = f"CREATE TRIGGER IF NOT EXISTS {table.name}_{name} {condition} {refuse}"
+        sa.event.listen(table, "after_create", sa.DDL(trigger))  # type: ignore[no-untyped-call]
