@@ -1,0 +1,103 @@
+"""The block bootstrap: whole days are drawn, because the flights of one day share its weather.
+
+Drawing rows one by one would treat them as independent and give intervals several times too narrow. One set of draws
+serves every metric, slice and comparison of an evaluation, so differences are paired.
+Reference: Efron and Tibshirani, An Introduction to the Bootstrap, section 8.6 (blocks); Field and Welsh, JRSS B 69
+(2007), for resampling whole clusters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.evaluation.metrics import Labels, Scores
+
+# Beyond this many, neighbouring blocks are merged: wider blocks only allow for longer dependence.
+MAX_BLOCKS = 400
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Bootstrap draws of blocks.
+
+    Attributes:
+        blocks: int64[n], the block of each row, 0..B-1.
+        counts: float64[R, B], how often each replicate drew each block; integers, so products of them are exact.
+    """
+
+    blocks: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.float64]
+
+    @classmethod
+    def draw(cls, block_ids: npt.NDArray[np.int64], *, replicates: int, seed: int) -> Resamples:
+        """Draw blocks with replacement.
+
+        Args:
+            block_ids: int64[n], ordered ids such as the day of each row.
+            replicates: how many draws.
+            seed: of the draws.
+        """
+        ids, codes = np.unique(block_ids, return_inverse=True)
+        n_blocks = min(ids.size, MAX_BLOCKS)
+        codes = codes.astype(np.int64) * n_blocks // max(ids.size, 1)
+        draws = np.random.default_rng(seed).integers(0, max(n_blocks, 1), size=(replicates, n_blocks))
+        flat = draws + np.arange(replicates)[:, None] * n_blocks
+        counts = np.bincount(flat.ravel(), minlength=replicates * n_blocks).reshape(replicates, n_blocks)
+        return cls(codes, counts.astype(np.float64))
+
+    def subset(self, rows: npt.NDArray[np.intp]) -> Resamples:
+        """The same draws for some of the rows."""
+        return Resamples(self.blocks[rows], self.counts)
+
+    def totals(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Sum of a per-row value in each replicate. `values: float64[n]` to float64[R]."""
+        sums = np.bincount(self.blocks, weights=values, minlength=self.counts.shape[1])
+        # einsum, not BLAS: the order of additions, and so the last bit, depends on nothing but the shapes.
+        return np.einsum("rb,b->r", self.counts, sums)
+
+    def means(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Mean of a per-row value in each replicate; NaN where the replicate is empty."""
+        with np.errstate(invalid="ignore"):
+            return self.totals(values) / self.totals(np.ones(values.size))
+
+    def auc(self, labels: Labels, scores: Scores) -> npt.NDArray[np.float64]:
+        """AUC in each replicate, exactly that of the drawn rows; NaN where one class is absent.
+
+        The pairs of (positive of block a, negative of block b) in the right order are counted once; a replicate is
+        then a quadratic form in its block counts. O(B n log n + R B^2) instead of O(R n).
+        """
+        ordered = self._concordance(labels, scores)
+        with np.errstate(invalid="ignore"):
+            pairs = self.totals(labels.astype(np.float64)) * self.totals((~labels).astype(np.float64))
+            return ((self.counts @ ordered) * self.counts).sum(axis=1) / (2 * pairs)
+
+    def average_precision(self, labels: Labels, scores: Scores) -> npt.NDArray[np.float64]:
+        """Average precision in each replicate; NaN where no positive was drawn. O(n log n + R n)."""
+        order = np.argsort(-scores, kind="stable")
+        labels, blocks = labels[order], self.blocks[order]
+        ends = np.append(np.flatnonzero(np.diff(scores[order])), labels.size - 1)
+        return np.array([_weighted_average_precision(labels, counts[blocks], ends) for counts in self.counts])
+
+    def _concordance(self, labels: Labels, scores: Scores) -> npt.NDArray[np.float64]:
+        n_blocks = self.counts.shape[1]
+        order = np.argsort(scores[labels], kind="stable")
+        positives, positive_blocks = scores[labels][order], self.blocks[labels][order]
+        negatives, negative_blocks = scores[~labels], self.blocks[~labels]
+        ordered = np.zeros((n_blocks, n_blocks))
+        for block in np.unique(negative_blocks):
+            rivals = np.sort(negatives[negative_blocks == block])
+            twice = np.searchsorted(rivals, positives, "left") + np.searchsorted(rivals, positives, "right")
+            ordered[:, block] = np.bincount(positive_blocks, weights=twice, minlength=n_blocks)
+        return ordered
+
+
+def _weighted_average_precision(labels: Labels, weights: npt.NDArray[np.float64], ends: npt.NDArray[np.intp]) -> float:
+    hits = np.cumsum(weights * labels)[ends]
+    taken = np.cumsum(weights)[ends]
+    if hits.size == 0 or hits[-1] == 0:
+        return float("nan")
+    gains = np.diff(hits, prepend=0.0)
+    return float(np.sum(gains[gains > 0] * hits[gains > 0] / taken[gains > 0]) / hits[-1])
