@@ -22,8 +22,7 @@ def open_database(path: Path) -> sa.Engine:
     """Open (and create) a SQLite database: write-ahead log, full sync, foreign keys, waiting writers.
 
     A transaction opens with BEGIN IMMEDIATE: a writer waits its turn instead of failing half-way. Readers that must not
-    wait for writers (a server that polls) use `reader(engine)`.
-    `reading` opens one that takes no lock.
+    wait for writers (a server that polls) use `reading(engine)`, which takes no lock.
 
     Raises:
         CorruptedError: the file exists and is no SQLite database.
@@ -45,7 +44,7 @@ def open_database(path: Path) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     try:
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             connection.exec_driver_sql("PRAGMA schema_version").fetchall()
     except sa.exc.DatabaseError as error:
         engine.dispose()
@@ -58,11 +57,6 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Give a connection that sees one consistent state and neither waits for a writer nor makes one wait."""
     with engine.execution_options(**{_READ_ONLY: True}).begin() as connection:
         yield connection
-
-
-def reader(engine: sa.Engine) -> sa.Engine:
-    """View of the same database whose transactions only read: they never wait for a writer, nor make one wait."""
-    return engine.execution_options(read_only=True)
 
 
 def forbid_changes(table: sa.Table) -> None:
