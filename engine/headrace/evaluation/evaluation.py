@@ -49,7 +49,7 @@ class Baseline:
 
     Attributes:
         assessment: its figures.
-        improvement: metric -> how much better the model is (positive is better, whatever the metric's direction), paired.
+        improvement: metric -> how much better the model is, paired; positive is better whatever the metric's direction.
     """
 
     assessment: Assessment

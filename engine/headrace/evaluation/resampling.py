@@ -56,7 +56,8 @@ class Resamples:
         """Sum of a per-row value in each replicate. `values: float64[n]` to float64[R]."""
         sums = np.bincount(self.blocks, weights=values, minlength=self.counts.shape[1])
         # einsum, not BLAS: the order of additions, and so the last bit, depends on nothing but the shapes.
-        return np.einsum("rb,b->r", self.counts, sums)
+        totals: npt.NDArray[np.float64] = np.einsum("rb,b->r", self.counts, sums)
+        return totals
 
     def means(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Mean of a per-row value in each replicate; NaN where the replicate is empty."""
@@ -72,7 +73,8 @@ class Resamples:
         ordered = self._concordance(labels, scores)
         with np.errstate(invalid="ignore"):
             pairs = self.totals(labels.astype(np.float64)) * self.totals((~labels).astype(np.float64))
-            return ((self.counts @ ordered) * self.counts).sum(axis=1) / (2 * pairs)
+            areas: npt.NDArray[np.float64] = ((self.counts @ ordered) * self.counts).sum(axis=1) / (2 * pairs)
+        return areas
 
     def average_precision(self, labels: Labels, scores: Scores) -> npt.NDArray[np.float64]:
         """Average precision in each replicate; NaN where no positive was drawn. O(n log n + R n)."""

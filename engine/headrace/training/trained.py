@@ -1,0 +1,84 @@
+"""A trained model in memory: the booster, how training went, what it learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The validation metric after some number of trees."""
+
+    trees: int
+    value: float
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What training gave.
+
+    Attributes:
+        booster: LightGBM's booster, for the exporter.
+        names: feature names, in the matrix's order.
+        best_iteration: trees the model uses; later ones, grown before training stopped, are not part of it.
+        curve: the validation metric tree by tree; empty after a refit, which has no validation.
+        settings: what it was trained with.
+        seconds: wall time. It stays out of packages: it differs between equal models.
+    """
+
+    booster: Any
+    names: tuple[str, ...]
+    best_iteration: int
+    curve: tuple[CurvePoint, ...]
+    settings: TrainingSettings
+    seconds: float = field(compare=False)
+
+    def __repr__(self) -> str:
+        best = f", best {self.settings.metric} {self.best_value:.4f}" if self.curve else ""
+        return f"TrainedModel({self.best_iteration} trees, {len(self.names)} features{best}, {self.seconds:.1f} s)"
+
+    @property
+    def best_value(self) -> float:
+        """The validation metric at the best iteration; NaN after a refit."""
+        values = [point.value for point in self.curve if point.trees == self.best_iteration]
+        return values[0] if values else float("nan")
+
+    @property
+    def model_text(self) -> str:
+        """LightGBM's own text form, up to the best iteration."""
+        text: str = self.booster.model_to_string(num_iteration=self.best_iteration)
+        return text
+
+    def predict(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """LightGBM's probabilities of a matrix. `values: float32[n, F]` to float64[n].
+
+        The offline reference: what is served comes from the exported graph and is compared with this.
+        """
+        scores: npt.NDArray[np.float64] = self.booster.predict(
+            values, num_iteration=self.best_iteration, num_threads=self.settings.threads
+        )
+        return scores
+
+    def importance(self) -> Mapping[str, float]:
+        """Share of the total split gain of each feature, largest first; all 0 where no tree splits."""
+        gains = self.booster.feature_importance("gain", iteration=self.best_iteration)
+        total = float(gains.sum())
+        shares = {name: float(gain) / total if total else 0.0 for name, gain in zip(self.names, gains, strict=True)}
+        return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+
+    def to_json(self) -> dict[str, Any]:
+        """Encode how training went as JSON data, the same for equal models."""
+        return {
+            "best_iteration": self.best_iteration,
+            "metric": self.settings.metric,
+            "curve": [[point.trees, point.value] for point in self.curve],
+            "importance": dict(self.importance()),
+            "settings": self.settings.to_json(),
+        }
