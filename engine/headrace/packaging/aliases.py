@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -57,7 +58,7 @@ def current(tx: sa.Connection, name: str) -> dict[str, int]:
         .where(ALIAS_MOVES.c.sequence.in_(latest), ALIAS_MOVES.c.version.is_not(None))
         .order_by(ALIAS_MOVES.c.alias)
     )
-    return {alias: version for alias, version in rows}  # noqa: C416 - rows are not pairs to the type checker
+    return {row.alias: row.version for row in rows}
 
 
 def append(tx: sa.Connection, move: AliasMove) -> AliasRecord:
@@ -97,6 +98,14 @@ def _exists(tx: sa.Connection, name: str, version: int) -> bool:
     return tx.scalar(found) is not None
 
 
-def _record(row: sa.Row[tuple[int, str, str, int | None, int | None, str, str, str]]) -> AliasRecord:
-    sequence, name, alias, version, previous_version, actor, reason, at = row
-    return AliasRecord(sequence, name, alias, version, previous_version, actor, reason, datetime.fromisoformat(at))
+def _record(row: sa.Row[Any]) -> AliasRecord:
+    return AliasRecord(
+        sequence=row.sequence,
+        name=row.name,
+        alias=row.alias,
+        version=row.version,
+        previous_version=row.previous_version,
+        actor=row.actor,
+        reason=row.reason,
+        at=datetime.fromisoformat(row.at),
+    )

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from headrace.core.clock import Clock, SystemClock
+from headrace.core.database import reading
 from headrace.core.errors import CorruptedError, InvalidInputError, NotFoundError, did_you_mean
 from headrace.packaging import aliases
 from headrace.packaging.aliases import AliasMove, AliasRecord
@@ -96,7 +98,7 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """Registered models, in alphabetical order."""
-        with self._engine.connect() as tx:
+        with reading(self._engine) as tx:
             return tuple(tx.scalars(sa.select(VERSIONS.c.name).distinct().order_by(VERSIONS.c.name)))
 
     def versions(self, name: str) -> tuple[ModelVersion, ...]:
@@ -105,7 +107,7 @@ class Registry:
         Raises:
             NotFoundError: no such model.
         """
-        with self._engine.connect() as tx:
+        with reading(self._engine) as tx:
             rows = tx.execute(sa.select(VERSIONS).where(VERSIONS.c.name == name).order_by(VERSIONS.c.version)).all()
         if not rows:
             raise self._unknown_model(name)
@@ -163,7 +165,7 @@ class Registry:
             NotFoundError: no such model.
         """
         self.versions(name)
-        with self._engine.connect() as tx:
+        with reading(self._engine) as tx:
             return aliases.current(tx, name)
 
     def set_alias(self, tx: sa.Connection, move: AliasMove) -> AliasRecord:
@@ -177,7 +179,7 @@ class Registry:
 
     def history(self, name: str) -> tuple[AliasRecord, ...]:
         """Every move of every alias of a model, oldest first."""
-        with self._engine.connect() as tx:
+        with reading(self._engine) as tx:
             return aliases.history(tx, name)
 
     def previous(self, name: str, alias: str) -> ModelVersion | None:
@@ -187,9 +189,9 @@ class Registry:
             return None
         return self.get(name, moves[-1].previous_version)
 
-    def _version(self, row: sa.Row[tuple[str, int, str, str]]) -> ModelVersion:
-        name, version, digest, created_at = row
-        return ModelVersion(name, version, digest, self._store.path(digest), datetime.fromisoformat(created_at))
+    def _version(self, row: sa.Row[Any]) -> ModelVersion:
+        created_at = datetime.fromisoformat(row.created_at)
+        return ModelVersion(row.name, row.version, row.digest, self._store.path(row.digest), created_at)
 
     def _unknown_model(self, name: str) -> NotFoundError:
         known = self.names()
