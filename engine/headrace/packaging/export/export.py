@@ -1,0 +1,144 @@
+"""Write a LightGBM model as ONNX: predictions, raw scores, or leaf numbers.
+
+All three read float32 rows and route every row to the leaf LightGBM's own predict finds for the same values.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from headrace.packaging.export.decisions import plan_columns
+from headrace.packaging.export.ensemble import Leaves, Target, add_ensemble
+from headrace.packaging.export.forest import Float64s, Forest, Tree
+from headrace.packaging.export.graph import FLOAT32, INT32, Graph, Precision
+from headrace.packaging.export.linear import add_linear_scores
+from headrace.packaging.export.links import add_link, parse_objective
+from headrace.packaging.export.model_text import parse_model
+from headrace.packaging.export.views import add_columns
+
+
+class BoosterLike(Protocol):
+    """What is asked of a lightgbm.Booster."""
+
+    best_iteration: int
+
+    def model_to_string(self, num_iteration: int | None = None, start_iteration: int = 0) -> str:
+        """The model text."""
+        ...
+
+    def predict(self, data: Any, **arguments: Any) -> Any:
+        """Predictions, leaf numbers with pred_leaf=True."""
+        ...
+
+
+def export_lightgbm(
+    source: BoosterLike | str,
+    *,
+    input_name: str = "features",
+    output_name: str = "score",
+    precision: Precision = Precision.FLOAT64,
+    start_iteration: int = 0,
+    num_iteration: int | None = None,
+) -> bytes:
+    """Write predictions, as Booster.predict returns them, as an ONNX model.
+
+    Args:
+        source: a booster, or a model text.
+        input_name: name of the input, float32[-1, n_features].
+        output_name: name of the output, float32[-1, 1], or [-1, n_classes] for several classes.
+        precision: arithmetic inside; linear leaves are always float64.
+        start_iteration: first iteration used.
+        num_iteration: how many; None is the best iteration if the booster has one, 0 or less is all, as in predict.
+
+    Returns:
+        A serialised ModelProto; the same model gives the same bytes.
+
+    Raises:
+        InvalidInputError: the text is no LightGBM model.
+        UnimplementedError: an objective whose output transformation is not known.
+    """
+    forest = load_forest(source, start_iteration=start_iteration, num_iteration=num_iteration)
+    graph = Graph(input_name, forest.n_features, _arithmetic(forest, precision))
+    raw = _add_raw_scores(graph, forest)
+    if forest.average:
+        raw = graph.add("Div", raw, graph.scalar(forest.iterations))
+    prediction = add_link(graph, raw, parse_objective(forest.objective))
+    result = prediction if graph.element_type == FLOAT32 else graph.cast(prediction, FLOAT32)
+    return graph.serialize(result, name=output_name, element_type=FLOAT32, width=forest.outputs)
+
+
+def export_raw_score(
+    source: BoosterLike | str,
+    *,
+    input_name: str = "features",
+    output_name: str = "raw_score",
+    precision: Precision = Precision.FLOAT64,
+    start_iteration: int = 0,
+    num_iteration: int | None = None,
+) -> bytes:
+    """Write raw scores, as Booster.predict(raw_score=True) returns them: float64[-1, outputs] (or float32).
+
+    Arguments and errors as in `export_lightgbm`; no objective is refused here.
+    """
+    forest = load_forest(source, start_iteration=start_iteration, num_iteration=num_iteration)
+    graph = Graph(input_name, forest.n_features, _arithmetic(forest, precision))
+    raw = _add_raw_scores(graph, forest)
+    return graph.serialize(raw, name=output_name, element_type=graph.element_type, width=forest.outputs)
+
+
+def export_leaf_index(
+    source: BoosterLike | str,
+    *,
+    input_name: str = "features",
+    output_name: str = "leaf",
+    precision: Precision = Precision.FLOAT64,
+    start_iteration: int = 0,
+    num_iteration: int | None = None,
+) -> bytes:
+    """Write leaf numbers, as Booster.predict(pred_leaf=True) returns them: int32[-1, n_trees].
+
+    For checking an export; arguments and errors as in `export_raw_score`.
+    """
+    forest = load_forest(source, start_iteration=start_iteration, num_iteration=num_iteration)
+    graph = Graph(input_name, forest.n_features, precision)
+    if not forest.trees:
+        leaf = graph.rows(0, np.array(0, dtype=np.int32))
+    else:
+        columns = plan_columns(forest)
+        matrix = add_columns(graph, columns)
+        emitted = add_ensemble(graph, matrix, forest, columns, Leaves(_leaf_numbers, Target.TREE))
+        leaf = graph.cast(emitted, INT32)
+    return graph.serialize(leaf, name=output_name, element_type=INT32, width=len(forest.trees))
+
+
+def load_forest(source: BoosterLike | str, *, start_iteration: int, num_iteration: int | None) -> Forest:
+    """Read a model and keep the iterations that predict would use for the same arguments."""
+    if isinstance(source, str):
+        return parse_model(source).select(start_iteration, num_iteration or 0)
+    best = source.best_iteration if start_iteration <= 0 else 0
+    chosen = best if num_iteration is None else num_iteration
+    return parse_model(source.model_to_string(num_iteration=-1)).select(start_iteration, chosen)
+
+
+def _arithmetic(forest: Forest, precision: Precision) -> Precision:
+    return Precision.FLOAT64 if forest.is_linear else precision
+
+
+def _add_raw_scores(graph: Graph, forest: Forest) -> str:
+    if not forest.trees:
+        return graph.rows(forest.outputs, np.zeros(1, dtype=graph.precision.value))
+    columns = plan_columns(forest)
+    matrix = add_columns(graph, columns)
+    if forest.is_linear:
+        return add_linear_scores(graph, matrix, forest, columns)
+    return add_ensemble(graph, matrix, forest, columns, Leaves(_leaf_values, Target.OUTPUT))
+
+
+def _leaf_values(_position: int, tree: Tree) -> Float64s:
+    return tree.leaf_value
+
+
+def _leaf_numbers(_position: int, tree: Tree) -> Float64s:
+    return np.arange(tree.n_leaves, dtype=np.float64)

@@ -1,0 +1,92 @@
+"""Check an export against LightGBM itself, row by row: same leaves, same predictions.
+
+The inference runtime is passed in, since it has its one door elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.core.errors import InvalidInputError
+from headrace.packaging.export.export import BoosterLike, export_leaf_index
+
+Rows = npt.NDArray[np.float32]
+Run = Callable[[bytes, Rows], npt.NDArray[Any]]
+_CHUNK_CELLS = 4_000_000  # leaf numbers held at once; ONNX Runtime needs 16 bytes for each
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What a verification found.
+
+    Attributes:
+        rows: rows compared.
+        leaf_mismatches: (row, tree) pairs that ended in another leaf than LightGBM's.
+        max_abs_diff: largest absolute difference of predictions; two NaN, or two equal infinities, do not differ.
+    """
+
+    rows: int
+    leaf_mismatches: int
+    max_abs_diff: float
+
+
+def verify_export(
+    booster: BoosterLike,
+    model: bytes,
+    rows: Rows,
+    *,
+    run: Run,
+    start_iteration: int = 0,
+    num_iteration: int | None = None,
+) -> ExportReport:
+    """Compare an exported model with the booster on the same float32 rows.
+
+    Args:
+        booster: the oracle; it sees the rows as float64, which changes no value.
+        model: what `export_lightgbm` wrote for the same iterations.
+        rows: float32[n_rows, n_features]; NaN and infinities allowed.
+        run: runs a model's only output on rows: (model, float32[n, n_features]) -> array[n, k].
+        start_iteration: as in `export_lightgbm`.
+        num_iteration: as in `export_lightgbm`.
+
+    Raises:
+        InvalidInputError: rows are not a float32 matrix.
+    """
+    if rows.ndim != 2 or rows.dtype != np.float32:
+        raise InvalidInputError(f"rows must be a float32 matrix, got {rows.dtype}{list(rows.shape)}")
+    used = {"start_iteration": start_iteration, "num_iteration": num_iteration}
+    leaf_model = export_leaf_index(booster, start_iteration=start_iteration, num_iteration=num_iteration)
+    mismatches, largest = 0, 0.0
+    for chunk in _chunks(rows):
+        wide = chunk.astype(np.float64)
+        leaves = np.asarray(booster.predict(wide, pred_leaf=True, **used)).reshape(len(chunk), -1)
+        mismatches += int(np.count_nonzero(run(leaf_model, chunk) != leaves))
+        expected = np.asarray(booster.predict(wide, **used)).reshape(len(chunk), -1)
+        largest = max(largest, max_abs_difference(run(model, chunk), expected))
+    return ExportReport(rows=len(rows), leaf_mismatches=mismatches, max_abs_diff=largest)
+
+
+def max_abs_difference(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
+    """Largest absolute difference; equal values (infinities, NaN beside NaN) differ by 0, NaN beside a number by inf.
+
+    Raises:
+        InvalidInputError: the shapes differ.
+    """
+    if actual.shape != expected.shape:
+        raise InvalidInputError(f"outputs have shape {list(actual.shape)}, expected {list(expected.shape)}")
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    if same.all():
+        return 0.0
+    difference = np.abs(actual[~same].astype(np.float64) - expected[~same])
+    return float(np.where(np.isnan(difference), np.inf, difference).max())
+
+
+def _chunks(rows: Rows) -> Iterator[Rows]:
+    size = max(1, _CHUNK_CELLS // 512)
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

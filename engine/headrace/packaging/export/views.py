@@ -1,0 +1,47 @@
+"""The matrix a tree operator reads: the model input, with the views that some splits need beside it."""
+
+from __future__ import annotations
+
+import math
+
+from headrace.packaging.export.decisions import ZERO_THRESHOLD, Columns
+from headrace.packaging.export.forest import Int64s
+from headrace.packaging.export.graph import Graph
+
+
+def add_columns(graph: Graph, columns: Columns) -> str:
+    """Add what computes the planned columns from the input; return the matrix's name.
+
+    Args:
+        graph: the graph to add to; the matrix has its element type.
+        columns: which views are needed.
+    """
+    plain = graph.inputs()
+    blocks = [plain]
+    if len(columns.zero_missing):
+        blocks.append(_zero_missing(graph, _take(graph, plain, columns.zero_missing)))
+    if len(columns.category):
+        blocks.append(_category(graph, _take(graph, plain, columns.category), columns.highest_category))
+    return graph.add("Concat", *blocks, axis=1) if len(blocks) > 1 else plain
+
+
+def _take(graph: Graph, matrix: str, features: Int64s) -> str:
+    return graph.add("Gather", matrix, graph.constant(features), axis=1)
+
+
+def _zero_missing(graph: Graph, values: str) -> str:
+    """NaN for every |x| <= 1e-35 (and for NaN), x elsewhere."""
+    zero = graph.add("LessOrEqual", graph.add("Abs", values), graph.scalar(ZERO_THRESHOLD))
+    return graph.add("Where", zero, graph.scalar(math.nan), values)
+
+
+def _category(graph: Graph, values: str, highest: int) -> str:
+    """The number truncated toward zero where that is one of 0..highest, -1 elsewhere.
+
+    Above -1 truncation is the floor of the absolute value; a comparison with NaN is false.
+    """
+    above = graph.add("Greater", values, graph.scalar(-1.0))
+    below = graph.add("Less", values, graph.scalar(highest + 1.0))
+    known = graph.add("And", above, below)
+    number = graph.add("Floor", graph.add("Abs", values))
+    return graph.add("Where", known, number, graph.scalar(-1.0))
