@@ -5,19 +5,26 @@ LightGBM and is not imported here.
 """
 
 from headrace.packaging.aliases import AliasMove, AliasRecord
+from headrace.packaging.lineage import Lineage, TableRead
+from headrace.packaging.model_card import model_card
 from headrace.packaging.package import Package, PackageContents, build_package, load_package
 from headrace.packaging.registry import ModelVersion, Registry
+from headrace.packaging.sbom import bill_of_materials
 from headrace.packaging.signature import Signature, TensorSpec
 
 __all__ = [
     "AliasMove",
     "AliasRecord",
+    "Lineage",
     "ModelVersion",
     "Package",
     "PackageContents",
     "Registry",
     "Signature",
+    "TableRead",
     "TensorSpec",
+    "bill_of_materials",
     "build_package",
     "load_package",
+    "model_card",
 ]
