@@ -1,0 +1,75 @@
+"""The column types features understand, by the names tables declare, and what an expression of them gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from headrace.core.errors import DefinitionError
+from headrace.features.expressions import Binary, Expression, Literal, QueryTime, Unary
+
+INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool"})
+FLOATS = frozenset({"float32", "float64"})
+NUMBERS = INTEGERS | FLOATS
+TIMESTAMP = "timestamp"
+KEYS = INTEGERS | {"string"}
+
+_ARITHMETIC = {"add", "sub", "mul"}
+_COMPARISON = {"gt", "ge", "lt", "le", "eq", "ne"}
+
+
+def expression_dtype(expression: Expression, dtype_of: Callable[[Expression], str]) -> str:
+    """Type of an expression's value: `int64`, `float64`, `bool`, `string` or `timestamp`.
+
+    Args:
+        expression: the tree.
+        dtype_of: gives a column's or state's declared type, or raises.
+
+    Raises:
+        DefinitionError: an operation does not fit its operands' types.
+    """
+    match expression:
+        case Literal(value):
+            return {bool: "bool", int: "int64", float: "float64", str: "string"}[type(value)]
+        case QueryTime():
+            return TIMESTAMP
+        case Unary(operator, operand):
+            return _unary_dtype(expression, operator, expression_dtype(operand, dtype_of))
+        case Binary(operator, left, right):
+            return _binary_dtype(
+                expression, operator, expression_dtype(left, dtype_of), expression_dtype(right, dtype_of)
+            )
+        case _:
+            return _widened(dtype_of(expression))
+
+
+def _widened(dtype: str) -> str:
+    if dtype in FLOATS:
+        return "float64"
+    return "int64" if dtype in INTEGERS and dtype != "bool" else dtype
+
+
+def _unary_dtype(expression: Expression, operator: str, operand: str) -> str:
+    if operator == "is_null":
+        return "bool"
+    if operator == "not" and operand == "bool":
+        return "bool"
+    if operator == "year" and operand == TIMESTAMP:
+        return "int64"
+    if operator == "hours_since_epoch" and operand == TIMESTAMP:
+        return "float64"
+    if operator in {"neg", "abs"} and operand in {"int64", "float64"}:
+        return operand
+    raise DefinitionError(f"'{expression}': {operator} does not work on a {operand}")
+
+
+def _binary_dtype(expression: Expression, operator: str, left: str, right: str) -> str:
+    numeric = left in {"int64", "float64"} and right in {"int64", "float64"}
+    if operator in _ARITHMETIC and numeric:
+        return "float64" if "float64" in {left, right} else "int64"
+    if operator == "div" and numeric:
+        return "float64"
+    if operator in _COMPARISON and (numeric or left == right):
+        return "bool"
+    if operator in {"and", "or"} and left == right == "bool":
+        return "bool"
+    raise DefinitionError(f"'{expression}' combines a {left} and a {right}, which do not fit together")

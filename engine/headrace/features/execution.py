@@ -1,0 +1,38 @@
+"""Run a plan: tables in, matrix out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from headrace.core.errors import UnimplementedError
+from headrace.core.progress import Progress
+from headrace.features.matrix import FeatureMatrix
+from headrace.features.plan import FeaturePlan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def compute(
+    plan: FeaturePlan,
+    tables: Mapping[str, pa.Table],
+    *,
+    spine: pa.Table | None = None,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> FeatureMatrix:
+    """Compute every feature of every spine row at its query time.
+
+    Args:
+        plan: what to compute.
+        tables: stored tables by name, with at least the plan's columns.
+        spine: the rows that ask, by default the plan's spine table. A subset of it gives the same bits.
+        threads: worker threads; the result does not depend on their number.
+        progress: where to report to.
+
+    Raises:
+        InvalidInputError: a table or column is missing, has another type than the plan says, a row has no query time, or
+            a sum leaves the exact range.
+    """
+    raise UnimplementedError("the executor comes with the next commit")
