@@ -74,7 +74,8 @@ class ServingConfig:
     Attributes:
         models: references into the registry: `late@champion` follows alias and release ledger, `late@2` is fixed,
             `late` means `late@champion`.
-        home: folder of the embedded registry: `registry.db` and the package store beneath it.
+        database: file of the embedded registry and release ledger.
+        store: folder of the registry's packages.
         host: interface to listen on.
         port: gRPC port; 0: any free one.
         metrics_port: Prometheus port; 0: any free one; None: no metrics port.
@@ -89,7 +90,8 @@ class ServingConfig:
     """
 
     models: tuple[str, ...]
-    home: Path
+    database: Path
+    store: Path
     host: str = "127.0.0.1"
     port: int = 8001
     metrics_port: int | None = 8002

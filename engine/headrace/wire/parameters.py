@@ -39,7 +39,8 @@ def read_options(parameters: Any, *, rows: int) -> InferOptions:
         rows: rows of the request; `ids` must name exactly as many.
 
     Raises:
-        InvalidInputError: a parameter of the wrong type, another count of ids than `rows`, an empty id, a negative timeout.
+        InvalidInputError: a parameter of the wrong type, an empty id, ids of another count than `rows`, a negative
+            timeout.
     """
     if not parameters:
         return NO_OPTIONS

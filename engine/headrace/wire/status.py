@@ -32,6 +32,21 @@ STATUS_NUMBERS: dict[Code, int] = {
 }
 """gRPC status number of each code. Reference: gRPC status codes, https://grpc.io/docs/guides/status-codes/."""
 
+STATUS_NAMES: dict[Code, str] = {
+    Code.CANCELLED: "CANCELLED",
+    Code.INVALID: "INVALID_ARGUMENT",
+    Code.DEADLINE: "DEADLINE_EXCEEDED",
+    Code.NOT_FOUND: "NOT_FOUND",
+    Code.ALREADY_EXISTS: "ALREADY_EXISTS",
+    Code.EXHAUSTED: "RESOURCE_EXHAUSTED",
+    Code.FAILED_CHECK: "FAILED_PRECONDITION",
+    Code.UNIMPLEMENTED: "UNIMPLEMENTED",
+    Code.INTERNAL: "INTERNAL",
+    Code.UNAVAILABLE: "UNAVAILABLE",
+    Code.CORRUPTED: "DATA_LOSS",
+}
+"""gRPC status name of each code, as metrics and logs show it."""
+
 _ERRORS: dict[int, type[HeadraceError]] = {
     STATUS_NUMBERS[error.code]: error
     for error in (

@@ -1,0 +1,196 @@
+"""The inference service without a transport: a method's name and bytes in, bytes or an error out."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from google.protobuf.message import DecodeError
+
+from headrace import __version__
+from headrace.core.clock import Clock
+from headrace.core.errors import HeadraceError, InvalidInputError, UnimplementedError
+from headrace.core.logging import get_logger
+from headrace.serving import description
+from headrace.serving.manager import FleetManager
+from headrace.serving.recorder import Recorder
+from headrace.serving.requests import decode_inputs, output_positions
+from headrace.serving.statistics import VersionStatistics
+from headrace.serving.tickets import Arrays, Ticket
+from headrace.serving.version import ServedVersion
+from headrace.wire import inference_pb2 as pb
+from headrace.wire.methods import METHODS
+from headrace.wire.parameters import read_options
+from headrace.wire.status import STATUS_NAMES
+from headrace.wire.tensors import encode_raw
+
+_LOG = get_logger("serving")
+
+EXTENSIONS = ("model_configuration", "statistics")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a transport knows about one call.
+
+    Attributes:
+        time_left_s: seconds until the client's deadline; None where it set none.
+        on_withdrawn: registers a function to call when the client withdraws; False where it has already.
+    """
+
+    time_left_s: float | None
+    on_withdrawn: Callable[[Callable[[], None]], bool]
+
+
+class InferenceService:
+    """Answers the protocol's methods; every method is safe from any thread.
+
+    Args:
+        manager: owner of the fleet.
+        recorder: where answers go; None: predictions are not logged.
+        clock: monotonic time for deadlines.
+    """
+
+    def __init__(self, manager: FleetManager, recorder: Recorder | None, clock: Clock) -> None:
+        self._manager = manager
+        self._recorder = recorder
+        self._clock = clock
+        self._prefix = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
+        self.ready = False
+        self.unrouted = VersionStatistics()
+        self._methods: dict[str, Callable[[Any], Any]] = {
+            "ServerLive": lambda _: pb.ServerLiveResponse(live=True),
+            "ServerReady": lambda _: pb.ServerReadyResponse(ready=self.ready),
+            "ModelReady": self._model_ready,
+            "ServerMetadata": lambda _: pb.ServerMetadataResponse(
+                name="headrace", version=__version__, extensions=EXTENSIONS
+            ),
+            "ModelMetadata": self._model_metadata,
+            "ModelConfig": self._model_config,
+            "ModelStatistics": self._model_statistics,
+        }
+
+    def call(self, method: str, message: bytes, call: Call) -> bytes:
+        """Answer one unary call.
+
+        Raises:
+            HeadraceError: what the transport shall tell the client, never the text of an unexpected exception.
+        """
+        try:
+            if method == "ModelInfer":
+                return self._infer(message, call)
+            answer = self._methods.get(method, _unsupported)
+            return bytes(answer(_parse(method, message)).SerializeToString())
+        except HeadraceError:
+            raise
+        except Exception as error:
+            correlation_id = uuid4().hex[:12]
+            _LOG.exception("request_failed", method=method, correlation_id=correlation_id)
+            raise HeadraceError(f"{method} failed; correlation id {correlation_id}") from error
+
+    def _infer(self, message: bytes, call: Call) -> bytes:
+        start = time.perf_counter()
+        statistics = self.unrouted
+        status = "INTERNAL"
+        try:
+            request = _parse("ModelInfer", message)
+            deployment = self._manager.fleet.deployment(request.model_name)
+            name = request.id or f"{self._prefix}-{next(self._numbers)}"
+            routing_key = request.parameters["routing_key"].string_param if "routing_key" in request.parameters else ""
+            version = deployment.pick(request.model_version, routing_key or name)
+            statistics = version.statistics
+            response = self._answer(request, name, version, call)
+        except HeadraceError as error:
+            status = STATUS_NAMES[error.code]
+            raise
+        else:
+            status = "OK"
+            return response
+        finally:
+            statistics.request_ended(status, time.perf_counter() - start)
+
+    def _answer(self, request: pb.ModelInferRequest, name: str, version: ServedVersion, call: Call) -> bytes:
+        inputs = decode_inputs(request, version)
+        rows = int(inputs[0].shape[0])
+        positions = output_positions(request, version.session.outputs)
+        options = read_options(request.parameters, rows=rows)
+        ticket = Ticket(
+            inputs,
+            deadline=self._deadline(call.time_left_s, options.timeout_us),
+            before_sleep=lambda ticket: _watch(version, ticket, call),
+        )
+        outputs = version.infer(ticket)
+        if self._recorder is not None:
+            ids: Sequence[str] = options.ids or ((name,) if rows == 1 else [f"{name}:{row}" for row in range(rows)])
+            self._recorder.record(version.identity, ids, inputs[0], outputs[0])
+        return _encode(name, version, outputs, positions)
+
+    def _deadline(self, time_left_s: float | None, timeout_us: int | None) -> float | None:
+        limits = [limit for limit in (time_left_s, timeout_us / 1e6 if timeout_us else None) if limit is not None]
+        return self._clock.monotonic() + min(limits) if limits else None
+
+    def _model_ready(self, request: pb.ModelReadyRequest) -> pb.ModelReadyResponse:
+        deployment = self._manager.fleet.deployments.get(request.name)
+        loaded = {str(number) for number in deployment.versions} if deployment is not None else set()
+        return pb.ModelReadyResponse(ready=request.version in loaded if request.version else bool(loaded))
+
+    def _model_metadata(self, request: pb.ModelMetadataRequest) -> pb.ModelMetadataResponse:
+        deployment = self._manager.fleet.deployment(request.name)
+        version = deployment.pick(request.version, "") if request.version else deployment.champion
+        return description.metadata(deployment, version)
+
+    def _model_config(self, request: pb.ModelConfigRequest) -> pb.ModelConfigResponse:
+        deployment = self._manager.fleet.deployment(request.name)
+        version = deployment.pick(request.version, "") if request.version else deployment.champion
+        return pb.ModelConfigResponse(config=description.config(version))
+
+    def _model_statistics(self, request: pb.ModelStatisticsRequest) -> pb.ModelStatisticsResponse:
+        fleet = self._manager.fleet
+        names = [request.name] if request.name else sorted(fleet.deployments)
+        versions: list[ServedVersion] = []
+        for name in names:
+            deployment = fleet.deployment(name)
+            if request.version:
+                versions.append(deployment.pick(request.version, ""))
+            else:
+                versions += [deployment.versions[number] for number in sorted(deployment.versions)]
+        return pb.ModelStatisticsResponse(model_stats=[description.statistics(version) for version in versions])
+
+
+def _unsupported(request: Any) -> Any:
+    method = request.DESCRIPTOR.name.removesuffix("Request")
+    raise UnimplementedError(f"{method} is not supported by this server")
+
+
+def _parse(method: str, message: bytes) -> Any:
+    kind = METHODS[method].request
+    try:
+        return kind.FromString(message)
+    except DecodeError as error:
+        raise InvalidInputError(f"{len(message)} bytes came that are no {kind.DESCRIPTOR.full_name} message") from error
+
+
+def _watch(version: ServedVersion, ticket: Ticket, call: Call) -> None:
+    def withdraw() -> None:
+        version.queue.cancel(ticket)
+
+    if not call.on_withdrawn(withdraw):
+        withdraw()
+
+
+def _encode(name: str, version: ServedVersion, outputs: Arrays, positions: list[int]) -> bytes:
+    response = pb.ModelInferResponse(
+        model_name=version.identity.model, model_version=str(version.identity.version), id=name
+    )
+    for position in positions:
+        array = outputs[position]
+        tensor = version.session.outputs[position]
+        response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=array.shape)
+        response.raw_output_contents.append(encode_raw(array))
+    return bytes(response.SerializeToString())

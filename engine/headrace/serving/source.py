@@ -1,0 +1,113 @@
+"""Where models come from: the registry says which packages, the release ledger who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from headrace.core.database import open_database
+from headrace.core.errors import NotFoundError
+from headrace.packaging import Package, Registry
+from headrace.packaging.reference import CHAMPION, Reference
+from headrace.rollout import Ledger, Router
+from headrace.serving.fleet import FixedRoute, Route
+
+
+@dataclass(frozen=True)
+class WantedModel:
+    """What shall be served under one name.
+
+    Attributes:
+        name: the model's name.
+        route: who answers a request that names no version.
+        versions: versions to load, the champion first.
+    """
+
+    name: str
+    route: Route
+    versions: tuple[int, ...]
+
+
+class ModelSource(Protocol):
+    """What the server follows."""
+
+    def revision(self) -> Hashable:
+        """Cheap mark that differs whenever `wanted` may; asked many times a second."""
+        ...
+
+    def wanted(self) -> tuple[WantedModel, ...]:
+        """What shall be served now.
+
+        Raises:
+            NotFoundError: a model, version or alias does not exist.
+        """
+        ...
+
+    def load(self, name: str, version: int) -> Package:
+        """Load and verify a package.
+
+        Raises:
+            NotFoundError: no such version, or its package is gone.
+            CorruptedError: the package was altered.
+        """
+        ...
+
+
+class RegistrySource:
+    """Follows references through the embedded registry and the release ledger.
+
+    `name` and `name@champion` follow the ledger where it knows the model, else the alias; `name@alias` follows the
+    alias; `name@2` is fixed. Several references to one model load all their versions; the first decides who answers.
+
+    Raises:
+        InvalidInputError: a text is no reference.
+        NotFoundError: the database does not exist.
+        CorruptedError: the database cannot be read.
+    """
+
+    def __init__(self, references: tuple[str, ...], *, database: Path, store: Path) -> None:
+        self._references = tuple(Reference.parse(text) for text in references)
+        if not database.exists():
+            raise NotFoundError(f"no registry at {database}", hint="train and register a model first: headrace run")
+        self._files = (database, database.with_name(f"{database.name}-wal"))
+        engine = open_database(database)
+        self._registry = Registry(engine, store)
+        self._ledger = Ledger(engine)
+
+    def revision(self) -> Hashable:
+        """Size and time of the database's files: every commit changes one of them."""
+        return tuple(_stamp(path) for path in self._files)
+
+    def wanted(self) -> tuple[WantedModel, ...]:
+        """What the references mean now."""
+        found: dict[str, WantedModel] = {}
+        for reference in self._references:
+            route = self._route(reference)
+            first = found.get(reference.name)
+            if first is None:
+                found[reference.name] = WantedModel(reference.name, route, route.versions)
+            else:
+                versions = tuple(dict.fromkeys((*first.versions, *route.versions)))
+                found[reference.name] = WantedModel(reference.name, first.route, versions)
+        return tuple(found.values())
+
+    def load(self, name: str, version: int) -> Package:
+        """Load and verify a package of the registry."""
+        return self._registry.load(f"{name}@{version}")
+
+    def _route(self, reference: Reference) -> Route:
+        if reference.alias == CHAMPION:
+            router = Router(self._ledger.state(reference.name))
+            if router.versions:
+                return router
+        return FixedRoute(self._registry.resolve(str(reference)).version)
+
+
+def _stamp(path: Path) -> Hashable:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -1,0 +1,1 @@
+"""Transports: how bytes reach the inference service. The only part of serving that imports grpc."""

@@ -1,0 +1,112 @@
+"""One loaded model version: its graph, its queue, its statistics."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from uuid import uuid4
+
+from headrace.core.clock import Clock
+from headrace.core.errors import HeadraceError
+from headrace.core.logging import get_logger
+from headrace.serving.batching import BatchPolicy
+from headrace.serving.config import BatchingConfig
+from headrace.serving.queue import BatchQueue, run_batch
+from headrace.serving.runtime import Session
+from headrace.serving.statistics import BatchTimes, VersionStatistics
+from headrace.serving.tickets import Arrays, Batch, Ticket
+
+_LOG = get_logger("serving")
+
+
+@dataclass(frozen=True)
+class VersionIdentity:
+    """Which version it is.
+
+    Attributes:
+        model: the model's name.
+        version: its number in the registry.
+        digest: its package's digest.
+        features: names of the columns of the first input; empty where the package does not say.
+    """
+
+    model: str
+    version: int
+    digest: str
+    features: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.version}"
+
+
+class ServedVersion:
+    """A version that answers.
+
+    It is never closed: a request that has picked it is answered even when the next one is routed elsewhere, and the
+    last reference frees the graph.
+
+    Args:
+        identity: which version it is.
+        session: its graph, on its device.
+        batching: bounds of its queue.
+        clock: monotonic time for deadlines and windows.
+    """
+
+    def __init__(self, identity: VersionIdentity, session: Session, batching: BatchingConfig, clock: Clock) -> None:
+        self.identity = identity
+        self.session = session
+        self.batching = batching
+        self.statistics = VersionStatistics()
+        self.queue = BatchQueue(
+            str(identity), BatchPolicy.of(batching), max_queue_rows=batching.max_queue_rows, clock=clock
+        )
+
+    def infer(self, ticket: Ticket) -> Arrays:
+        """Answer a ticket from its own thread, running whatever batch is ready meanwhile.
+
+        Raises:
+            UnavailableError: the server is draining.
+            ExhaustedError: the queue is full.
+            DeadlineError: the deadline passed before the answer was there.
+            CancelledError: the client withdrew the request.
+            HeadraceError: the batch failed.
+        """
+        self.queue.submit(ticket)
+        while (batch := self.queue.take(ticket)) is not None:
+            run_batch(self.queue, batch, self._work)
+        if ticket.error is not None:
+            raise ticket.error
+        assert ticket.outputs is not None
+        return ticket.outputs
+
+    def _work(self, batch: Batch) -> list[Arrays]:
+        start = time.perf_counter()
+        try:
+            inputs = batch.assemble()
+            assembled = time.perf_counter()
+            outputs = self.session.run(inputs)
+            inferred = time.perf_counter()
+            parts = batch.split(outputs)
+            done = time.perf_counter()
+        except Exception as error:
+            correlation_id = uuid4().hex[:12]
+            self.statistics.batch_failed()
+            _LOG.error(
+                "batch_failed",
+                model=self.identity.model,
+                version=self.identity.version,
+                rows=batch.rows,
+                correlation_id=correlation_id,
+                error=repr(error),
+            )
+            raise HeadraceError(f"{self.identity} failed to answer; correlation id {correlation_id}") from error
+        self.statistics.batch_ran(
+            batch.rows,
+            BatchTimes(
+                queue_s=tuple(ticket.taken_at - ticket.enqueued_at for ticket in batch.tickets),
+                assemble_s=assembled - start,
+                infer_s=inferred - assembled,
+                split_s=done - inferred,
+            ),
+        )
+        return parts
