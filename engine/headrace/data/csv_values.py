@@ -1,0 +1,47 @@
+"""Text to typed values: what reads as which type, and what does not."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from headrace.data.types import polars_type
+
+TRUE = ("true", "True", "TRUE", "1")
+FALSE = ("false", "False", "FALSE", "0")
+
+
+def read_values(texts: pl.Series, dtype: str) -> tuple[pl.Series, pl.Series]:
+    """Read texts as values of a vocabulary type.
+
+    * `int64`: decimal digits with an optional sign; what does not fit 64 bits does not read.
+    * `float64`: decimal or scientific notation, `nan`, `inf`.
+    * `bool`: true, false, 1, 0.
+    * `timestamp`: ISO 8601 with a zone (`Z` or an offset); without one nobody knows which moment it is.
+
+    Blanks around a value are ignored, except in strings.
+
+    Args:
+        texts: String; null is a missing value and stays null.
+        dtype: one of `DTYPES`.
+
+    Returns:
+        the values, and a Boolean series that is True where a text does not read as the type.
+    """
+    if dtype == "string":
+        return texts, pl.repeat(value=False, n=len(texts), eager=True)
+    values = _read(texts, dtype)
+    failed = values.is_null() & texts.is_not_null()
+    if failed.any():
+        values = values.fill_null(_read(texts.str.strip_chars(), dtype))
+        failed = values.is_null() & texts.is_not_null()
+    return values, failed
+
+
+def _read(texts: pl.Series, dtype: str) -> pl.Series:
+    if dtype == "bool":
+        known = dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False)
+        return texts.replace_strict(known, default=None, return_dtype=pl.Boolean())
+    if dtype == "timestamp":
+        with_offset = texts.str.replace(r"Z$", "+00:00").str.replace(" ", "T", literal=True)
+        return with_offset.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False)
+    return texts.cast(polars_type(dtype), strict=False)

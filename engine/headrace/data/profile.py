@@ -1,0 +1,94 @@
+"""Statistics of a table's columns, as JSON data: what a report shows and what a person looks at first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headrace.core.hashing import finite_or_none
+from headrace.data.types import table_dtypes
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+TOP_VALUES = 10
+
+
+def profile(table: pa.Table, *, bins: int = 30) -> dict[str, Any]:
+    """Describe every column: rows, nulls, distinct values, range, moments, quantiles, histogram or frequent values.
+
+    Numeric columns: `min, max, mean, std, quantiles {p01, p05, p25, p50, p75, p95, p99}` over finite values, and
+    `histogram {edges, counts, below, above}` with equal bins between p01 and p99, so that one outlier does not flatten
+    the picture; `nan_or_inf` counts values that are not finite. Timestamps: `min` and `max` as ISO 8601 and the same
+    histogram in microseconds since the epoch, over the whole range. Strings and booleans: `top`, the 10 most frequent
+    values with their counts, ties in the order of the values.
+
+    Args:
+        table: columns of the vocabulary's types.
+        bins: bins of a histogram, at least 1.
+
+    Returns:
+        `{"rows": n, "columns": [{"name", "dtype", "nulls", "distinct", ...}]}`; a column without values has no range,
+        histogram or top.
+    """
+    import polars as pl
+
+    frame = pl.from_arrow(table.combine_chunks())
+    assert isinstance(frame, pl.DataFrame)
+    dtypes = table_dtypes(table)
+    return {"rows": frame.height, "columns": [_column(frame.get_column(name), dtypes[name], bins) for name in dtypes]}
+
+
+def _column(values: pl.Series, dtype: str, bins: int) -> dict[str, Any]:
+    summary: dict[str, Any] = {"name": values.name, "dtype": dtype, "nulls": values.null_count()}
+    present = values.drop_nulls()
+    summary["distinct"] = present.n_unique()
+    if not len(present):
+        return summary
+    if dtype in ("int64", "float64"):
+        return summary | _numbers(present.cast(float).to_numpy(), bins)
+    if dtype == "timestamp":
+        moments = present.to_physical().to_numpy()
+        low, high = int(moments.min()), int(moments.max())
+        return summary | {
+            "min": present.min().isoformat(),  # type: ignore[union-attr]  # a timestamp column holds datetimes
+            "max": present.max().isoformat(),  # type: ignore[union-attr]
+            "histogram": _histogram(moments, low, high, bins),
+        }
+    return summary | {"top": _top(present)}
+
+
+def _numbers(values: np.ndarray[Any, np.dtype[np.float64]], bins: int) -> dict[str, Any]:
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return {"nan_or_inf": len(values)}
+    shares = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+    quantiles = [float(value) for value in np.quantile(finite, shares)]
+    return {
+        "nan_or_inf": len(values) - len(finite),
+        "min": float(finite.min()),
+        "max": float(finite.max()),
+        "mean": finite_or_none(float(finite.mean())),
+        "std": finite_or_none(float(finite.std())),
+        "quantiles": {f"p{share * 100:02.0f}": value for share, value in zip(shares, quantiles, strict=True)},
+        "histogram": _histogram(finite, quantiles[0], quantiles[-1], bins),
+    }
+
+
+def _histogram(values: np.ndarray[Any, np.dtype[Any]], low: float, high: float, bins: int) -> dict[str, Any]:
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    counts, edges = np.histogram(values, bins=bins, range=(low, high))
+    return {
+        "edges": [float(edge) for edge in edges],
+        "counts": [int(count) for count in counts],
+        "below": int((values < low).sum()),
+        "above": int((values > high).sum()),
+    }
+
+
+def _top(values: pl.Series) -> list[dict[str, Any]]:
+    counts = values.alias("value").value_counts().sort(["count", "value"], descending=[True, False]).head(TOP_VALUES)
+    return counts.to_dicts()
