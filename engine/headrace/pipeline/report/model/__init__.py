@@ -28,9 +28,10 @@ from headrace.pipeline.report.model.quality import (
     SliceQuality,
 )
 from headrace.pipeline.report.model.run import Command, Lineage, PackageFile, RunReport, StageRun
-from headrace.pipeline.report.model.service import ExportCheck, ServedCheck, Service
+from headrace.pipeline.report.model.service import TOLERANCE, ExportCheck, ServedCheck, Service
 
 __all__ = [
+    "TOLERANCE",
     "Ablation",
     "AblationArm",
     "CalibrationBin",

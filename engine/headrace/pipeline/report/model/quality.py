@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from headrace.pipeline.report.model.figures import Estimate, Histogram
 
@@ -115,7 +116,8 @@ class LearningCurve:
 class GateResult:
     """One gate: the figure it judged, what it allows (in words) and why it decided so.
 
-    `limit` is the number the figure is held against, where there is one.
+    Attributes:
+        limit: the number the figure is held against, where there is one; `direction` says which side of it is allowed.
     """
 
     name: str
@@ -124,3 +126,4 @@ class GateResult:
     allowed: str
     reason: str = ""
     limit: float | None = None
+    direction: Literal["at_least", "at_most"] = "at_least"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from headrace.pipeline.report.model.figures import Histogram
 
+TOLERANCE = 2e-6  # of a probability: what float32 sums in another order may differ by
+
 
 @dataclass(frozen=True, slots=True)
 class ExportCheck:
@@ -29,7 +31,7 @@ class ServedCheck:
     max_abs_diff: float
     auc_offline: float
     auc_served: float
-    tolerance: float = 2e-6
+    tolerance: float = TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
