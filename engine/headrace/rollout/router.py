@@ -30,7 +30,7 @@ class Router:
         if state.champion is None:
             raise NotFoundError(
                 f"model '{state.model}' has no champion",
-                hint=f"release one first: headrace release {state.model} --adopt VERSION",
+                hint="train and register one: headrace run",
             )
         if state.candidate is None or state.strategy is Strategy.SHADOW:
             return state.champion

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from headrace.core.errors import InvalidInputError
 from headrace.core.hashing import BUCKETS
@@ -80,6 +81,16 @@ class ReleaseEvent:
     salt: str | None = None
     sequence: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        """JSON data for scripts and reports; nothing that is not set."""
+        named = {
+            **vars(self),
+            "kind": self.kind.value,
+            "at": self.at.isoformat(),
+            "strategy": self.strategy.value if self.strategy else None,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
 
 @dataclass(frozen=True)
 class ReleaseState:
@@ -111,6 +122,17 @@ class ReleaseState:
     def previous(self) -> int | None:
         """The version a rollback returns to."""
         return self.champions[-2] if len(self.champions) > 1 else None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON data for scripts and reports."""
+        return {
+            **vars(self),
+            "status": self.status.value,
+            "champion": self.champion,
+            "previous": self.previous,
+            "champions": list(self.champions),
+            "strategy": self.strategy.value if self.strategy else None,
+        }
 
 
 def apply(state: ReleaseState, event: ReleaseEvent) -> ReleaseState:
