@@ -8,6 +8,7 @@ from headrace.training.dataset import TrainingData
 from headrace.training.model import Model
 from headrace.training.settings import TrainingSettings
 from headrace.training.split import SplitMasks, TimeSplit
+from headrace.training.storage import load_trained, save_trained
 from headrace.training.trained import CurvePoint, TrainedModel
 from headrace.training.trainer import refit, train
 
@@ -19,6 +20,8 @@ __all__ = [
     "TrainedModel",
     "TrainingData",
     "TrainingSettings",
+    "load_trained",
     "refit",
+    "save_trained",
     "train",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from headrace.core.errors import DefinitionError
 from headrace.evaluation.gates import AtLeast, AtMost, Gate, Improves, MaxGap, gate_json
+from headrace.features import Expression, FeatureSet
 from headrace.training.settings import LIGHTGBM_METRICS, TrainingSettings
 from headrace.training.split import TimeSplit
 
@@ -16,7 +17,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _GATES = (AtLeast, AtMost, MaxGap, Improves)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # == on a target builds an expression
 class Model:
     """A binary model.
 
@@ -37,8 +38,8 @@ class Model:
     """
 
     name: str
-    features: Any
-    target: Any
+    features: FeatureSet
+    target: Expression
     split: TimeSplit
     metric: str = "auc"
     gates: Sequence[Gate] = ()
@@ -58,6 +59,13 @@ class Model:
         if self.metric not in LIGHTGBM_METRICS:
             raise DefinitionError(
                 f"model '{self.name}': no metric '{self.metric}'; known: {', '.join(LIGHTGBM_METRICS)}"
+            )
+        if not isinstance(self.features, FeatureSet):
+            raise DefinitionError(f"model '{self.name}': features must be a FeatureSet, not {self.features!r}")
+        if not isinstance(self.target, Expression):
+            raise DefinitionError(
+                f"model '{self.name}': target must be a condition on columns, not {self.target!r}",
+                hint='compare a column: target=hr.column("arr_delay") > 15',
             )
         for gate in self.gates:
             if not isinstance(gate, _GATES):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.core.errors import DefinitionError, FailedCheckError
+from headrace.features.durations import parse_duration_us
 
 Times = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -46,15 +47,15 @@ class TimeSplit:
         train: end of training, exclusive: an ISO date or date and time.
         valid: end of validation, exclusive.
         test: end of test, exclusive; None takes all that is left.
-        purge_hours: rows this close before the end of training or validation are left out, because their labels
-            became known after the next part began. As wide as the longest label delay.
+        purge: a duration such as `24h`; rows this close before the end of training or validation are left out, because
+            their labels became known after the next part began. As wide as the longest label delay.
         tz: time zone of the dates.
     """
 
     train: str
     valid: str
     test: str | None = None
-    purge_hours: float = 0.0
+    purge: str = "0h"
     tz: str = "UTC"
 
     def __post_init__(self) -> None:
@@ -63,8 +64,7 @@ class TimeSplit:
             raise DefinitionError(
                 f"the ends of a split must follow one another: train={self.train}, valid={self.valid}, test={self.test}"
             )
-        if not self.purge_hours >= 0:
-            raise DefinitionError(f"purge_hours is {self.purge_hours}; it must be at least 0")
+        parse_duration_us(self.purge)
 
     def masks(self, times: Times) -> SplitMasks:
         """Assign rows to parts.
@@ -76,7 +76,7 @@ class TimeSplit:
             FailedCheckError: a part is empty.
         """
         train_end, valid_end, *test_end = self._bounds()
-        purge_us = int(timedelta(hours=self.purge_hours) / timedelta(microseconds=1))
+        purge_us = parse_duration_us(self.purge)
         masks = SplitMasks(
             train=times < train_end - purge_us,
             valid=(times >= train_end) & (times < valid_end - purge_us),
@@ -93,7 +93,7 @@ class TimeSplit:
             "train": self.train,
             "valid": self.valid,
             "test": self.test,
-            "purge_hours": self.purge_hours,
+            "purge": self.purge,
             "tz": self.tz,
         }
 

@@ -30,6 +30,8 @@ class TrainedModel:
         best_iteration: trees the model uses; later ones, grown before training stopped, are not part of it.
         curve: the validation metric tree by tree; empty after a refit, which has no validation.
         settings: what it was trained with.
+        shares: feature -> share of the total split gain, largest first; all 0 where no tree splits. Kept beside the
+            booster because LightGBM's text rounds gains.
         seconds: wall time. It stays out of packages: it differs between equal models.
     """
 
@@ -38,6 +40,7 @@ class TrainedModel:
     best_iteration: int
     curve: tuple[CurvePoint, ...]
     settings: TrainingSettings
+    shares: Mapping[str, float]
     seconds: float = field(compare=False)
 
     def __repr__(self) -> str:
@@ -68,10 +71,7 @@ class TrainedModel:
 
     def importance(self) -> Mapping[str, float]:
         """Share of the total split gain of each feature, largest first; all 0 where no tree splits."""
-        gains = self.booster.feature_importance("gain", iteration=self.best_iteration)
-        total = float(gains.sum())
-        shares = {name: float(gain) / total if total else 0.0 for name, gain in zip(self.names, gains, strict=True)}
-        return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+        return self.shares
 
     def to_json(self) -> dict[str, Any]:
         """Encode how training went as JSON data, the same for equal models."""
@@ -79,6 +79,14 @@ class TrainedModel:
             "best_iteration": self.best_iteration,
             "metric": self.settings.metric,
             "curve": [[point.trees, point.value] for point in self.curve],
-            "importance": dict(self.importance()),
+            "importance": dict(self.shares),
             "settings": self.settings.to_json(),
         }
+
+
+def gain_shares(booster: Any, names: tuple[str, ...], iterations: int) -> dict[str, float]:
+    """Share of the total split gain of each feature over the first trees, largest first."""
+    gains = booster.feature_importance("gain", iteration=iterations)
+    total = float(gains.sum())
+    shares = {name: float(gain) / total if total else 0.0 for name, gain in zip(names, gains, strict=True)}
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))

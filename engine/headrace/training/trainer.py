@@ -15,7 +15,7 @@ from headrace.core.progress import Progress, SilentProgress, Step
 from headrace.training.dataset import TrainingData
 from headrace.training.settings import TrainingSettings
 from headrace.training.split import Mask
-from headrace.training.trained import CurvePoint, TrainedModel
+from headrace.training.trained import CurvePoint, TrainedModel, gain_shares
 
 
 def train(
@@ -50,7 +50,7 @@ def train(
             callbacks=callbacks,
         )
     best = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
-    return TrainedModel(booster, data.names, best, tuple(curve), settings, time.perf_counter() - started)
+    return _trained(booster, data, best, curve, settings, started)
 
 
 def refit(
@@ -77,7 +77,7 @@ def refit(
         booster = lgb.train(
             settings.lightgbm_parameters(), fit, num_boost_round=rounds, callbacks=[_Watch(step, [], settings.metric)]
         )
-    return TrainedModel(booster, data.names, booster.current_iteration(), (), settings, time.perf_counter() - started)
+    return _trained(booster, data, booster.current_iteration(), [], settings, started)
 
 
 class _Watch:
@@ -96,6 +96,25 @@ class _Watch:
         for _part, _name, value, *_rest in env.evaluation_result_list or ():
             self._curve.append(CurvePoint(env.iteration + 1, float(value)))
             self._step.note(f"{self._metric} {value:.4f}")
+
+
+def _trained(
+    booster: Any,
+    data: TrainingData,
+    iterations: int,
+    curve: list[CurvePoint],
+    settings: TrainingSettings,
+    started: float,
+) -> TrainedModel:
+    return TrainedModel(
+        booster=booster,
+        names=data.names,
+        best_iteration=iterations,
+        curve=tuple(curve),
+        settings=settings,
+        shares=gain_shares(booster, data.names, iterations),
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _dataset(data: TrainingData, mask: Mask, settings: TrainingSettings, *, reference: Any = None) -> Any:
