@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from wsgiref.simple_server import WSGIServer
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -94,16 +96,43 @@ class ServerCollector(Collector):
         yield fell_back
 
 
-def start_metrics_port(collector: ServerCollector, *, host: str, port: int) -> WSGIServer:
-    """Serve the metrics on a port of their own; the server runs in a daemon thread until `shutdown`.
+class MetricsPort:
+    """Shows the metrics on a port of its own, from a daemon thread.
+
+    Args:
+        collector: what to show.
+        host: interface to listen on.
+        port: 0: any free one.
 
     Raises:
         OSError: the port cannot be opened.
     """
-    registry = CollectorRegistry()
-    registry.register(collector)
-    server, _ = start_http_server(port, addr=host, registry=registry)
-    return server
+
+    def __init__(self, collector: ServerCollector, *, host: str, port: int) -> None:
+        registry = CollectorRegistry()
+        registry.register(collector)
+        app = make_wsgi_app(registry)
+        self._server = make_server(host, port, app, server_class=_ThreadingServer, handler_class=_QuietHandler)
+        self.address = f"{host}:{self._server.server_port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="metrics", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _ThreadingServer(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Scrapes are no events."""
 
 
 def _requests(totals: dict[tuple[str, str], Totals]) -> Iterator[Metric]:

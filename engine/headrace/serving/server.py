@@ -16,7 +16,7 @@ from headrace.core.logging import get_logger
 from headrace.monitoring.prediction_log import PredictionLog
 from headrace.serving.config import ReadyInfo, ServingConfig
 from headrace.serving.manager import FleetManager
-from headrace.serving.metrics import ServerCollector, start_metrics_port
+from headrace.serving.metrics import MetricsPort, ServerCollector
 from headrace.serving.ports import check_port
 from headrace.serving.recorder import Recorder
 from headrace.serving.service import InferenceService
@@ -31,7 +31,7 @@ class Server:
 
     Args:
         config: how to serve.
-        source: where models come from; None: the registry that `config` names.
+        source: where models come from, closed with the server; None: the registry that `config` names.
         clock: monotonic and wall time.
     """
 
@@ -57,18 +57,18 @@ class Server:
         check_port(config.host, config.port, purpose="gRPC", setting="--port")
         if config.metrics_port is not None:
             check_port(config.host, config.metrics_port, purpose="metrics", setting="--metrics-port")
-        source = self._source or RegistrySource(config.models, database=config.database, store=config.store)
-        self._manager = FleetManager(source, config, self._clock)
+        self._source = self._source or RegistrySource(config.models, database=config.database, store=config.store)
+        self._manager = FleetManager(self._source, config, self._clock)
         self._manager.start()
         if config.prediction_log is not None:
             self._recorder = Recorder(PredictionLog(config.prediction_log), self._clock)
         service = InferenceService(self._manager, self._recorder, self._clock)
         self._transport = GrpcTransport(service, threads=config.threads)
-        metrics_address = self._open_metrics(service)
+        self._metrics = self._open_metrics(service)
         port = self._transport.listen(config.host, config.port)
         self._transport.set_ready(ready=True)
         self._watcher.start()
-        info = self._describe(f"{config.host}:{port}", metrics_address, time.perf_counter() - start)
+        info = self._describe(f"{config.host}:{port}", time.perf_counter() - start)
         self._announce(info)
         return info
 
@@ -84,20 +84,18 @@ class Server:
         self._watcher.join()
         if self._recorder is not None:
             self._recorder.close()
-        if self._metrics_server is not None:
-            self._metrics_server.shutdown()
-            self._metrics_server.server_close()
+        if self._metrics is not None:
+            self._metrics.close()
+        if self._source is not None:
+            self._source.close()
         _LOG.info("server_stopped", answered_all=answered)
         return answered
 
-    def _open_metrics(self, service: InferenceService) -> str | None:
-        self._metrics_server = None
+    def _open_metrics(self, service: InferenceService) -> MetricsPort | None:
         if self._config.metrics_port is None:
             return None
         collector = ServerCollector(self._manager, service, self._recorder)
-        host = self._config.host
-        self._metrics_server = start_metrics_port(collector, host=host, port=self._config.metrics_port)
-        return f"{host}:{self._metrics_server.server_port}"
+        return MetricsPort(collector, host=self._config.host, port=self._config.metrics_port)
 
     def _follow(self) -> None:
         while not self._stopping.wait(self._config.poll_ms / 1e3):
@@ -106,7 +104,7 @@ class Server:
             except Exception:  # noqa: BLE001  the server keeps serving what it has, and says what went wrong
                 _LOG.exception("registry_watch_failed")
 
-    def _describe(self, address: str, metrics_address: str | None, seconds: float) -> ReadyInfo:
+    def _describe(self, address: str, seconds: float) -> ReadyInfo:
         deployments = self._manager.fleet.deployments.values()
         placements = [
             version.session.placement for deployment in deployments for version in deployment.versions.values()
@@ -114,7 +112,7 @@ class Server:
         on_cpu = next((placement for placement in placements if placement.device == "cpu"), placements[0])
         return ReadyInfo(
             address=address,
-            metrics_address=metrics_address,
+            metrics_address=self._metrics.address if self._metrics is not None else None,
             models={deployment.name: tuple(deployment.versions) for deployment in deployments},
             device=on_cpu.device,
             device_reason=on_cpu.reason,

@@ -54,6 +54,10 @@ class ModelSource(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
 
 class RegistrySource:
     """Follows references through the embedded registry and the release ledger.
@@ -72,9 +76,9 @@ class RegistrySource:
         if not database.exists():
             raise NotFoundError(f"no registry at {database}", hint="train and register a model first: headrace run")
         self._files = (database, database.with_name(f"{database.name}-wal"))
-        engine = open_database(database)
-        self._registry = Registry(engine, store)
-        self._ledger = Ledger(engine)
+        self._engine = open_database(database)
+        self._registry = Registry(self._engine, store)
+        self._ledger = Ledger(self._engine)
 
     def revision(self) -> Hashable:
         """Size and time of the database's files: every commit changes one of them."""
@@ -96,6 +100,10 @@ class RegistrySource:
     def load(self, name: str, version: int) -> Package:
         """Load and verify a package of the registry."""
         return self._registry.load(f"{name}@{version}")
+
+    def close(self) -> None:
+        """Close the database."""
+        self._engine.dispose()
 
     def _route(self, reference: Reference) -> Route:
         if reference.alias == CHAMPION:

@@ -134,8 +134,9 @@ def decode_contents(name: str, datatype: str, shape: Sequence[int], contents: pb
         array = np.empty(count, dtype=dtype)
         array[:] = list(values)
         return array.reshape(shape)
+    narrow = dtype.kind in "iu" and dtype.itemsize < 4  # a cast of the field's own int32 buffer would wrap silently
     try:
-        return np.array(values, dtype=dtype).reshape(shape)
+        return np.array(list(values) if narrow else values, dtype=dtype).reshape(shape)
     except OverflowError as error:
         raise InvalidInputError(f"input '{name}': a value of {field} does not fit {datatype}: {error}") from error
 
@@ -152,11 +153,11 @@ def _decode_bytes(name: str, shape: Sequence[int], content: bytes) -> Array:
     position = 0
     while position + _LENGTH.size <= len(content):
         (length,) = _LENGTH.unpack_from(content, position)
-        position += _LENGTH.size
-        if position + length > len(content):
+        start = position + _LENGTH.size
+        if start + length > len(content):
             break
-        elements.append(content[position : position + length])
-        position += length
+        position = start + length
+        elements.append(content[start:position])
     count = math.prod(shape)
     if position != len(content) or len(elements) != count:
         raise InvalidInputError(

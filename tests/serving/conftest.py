@@ -1,0 +1,253 @@
+"""A registry with small models whose answers are known by arithmetic, and servers over it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from headrace.client import Client
+from headrace.core.clock import SystemClock
+from headrace.core.database import open_database
+from headrace.packaging import AliasMove, PackageContents, Registry, Signature, build_package
+from headrace.rollout import Ledger, Releases
+from headrace.serving import ServingConfig
+from headrace.serving.server import Server
+from onnx import TensorProto, helper, numpy_helper
+
+FEATURES = 4
+VERSION_STEP = 1000.0
+
+SERVE = """
+import json, sys
+from pathlib import Path
+from headrace.core.errors import HeadraceError
+from headrace.core.logging import configure_logging
+from headrace.serving import ServingConfig, serve
+configure_logging("json")
+given = json.loads(sys.argv[1])
+paths = {name: Path(given.pop(name)) for name in ("database", "store", "prediction_log", "ready_file") if name in given}
+try:
+    serve(ServingConfig(models=tuple(given.pop("models")), **paths, **given))
+except HeadraceError as error:
+    print(f"error: {error.message}", file=sys.stderr)
+    sys.exit(error.exit_code)
+assert not {"lightgbm", "onnx", "pandas", "deltalake", "sklearn", "polars", "numba"} & set(sys.modules)
+"""
+
+
+def make_sum_model(version: int, features: int = FEATURES) -> bytes:
+    """Score = sum of the row + 1000 * version: exact in float32 for small integers, and it tells who answered."""
+    weights = numpy_helper.from_array(np.ones((features, 1), np.float32), "weights")
+    bias = numpy_helper.from_array(np.array([VERSION_STEP * version], np.float32), "bias")
+    node = helper.make_node("Gemm", ["features", "weights", "bias"], ["score"])
+    return _model([node], [weights, bias], features)
+
+
+def make_slow_model(multiplications: int, features: int = FEATURES) -> bytes:
+    """Score = sum of the row, after so many useless 256 x 256 products: keeps a request in flight."""
+    state = helper.make_tensor_value_info("state", TensorProto.FLOAT, [256, 256])
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["state", "identity"], ["next"]),
+            helper.make_node("Identity", ["go_on"], ["go_on_next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            state,
+        ],
+        [
+            helper.make_tensor_value_info("go_on_next", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, [256, 256]),
+        ],
+    )
+    identity = np.eye(256, dtype=np.float32)
+    nodes = [
+        # The loop starts from something that depends on the request, or it would be folded away at load.
+        helper.make_node("ReduceSum", ["features"], ["total"], keepdims=0),
+        helper.make_node("Mul", ["total", "zeros"], ["start"]),
+        helper.make_node("Loop", ["turns", "always", "start"], ["end"], body=body),
+        helper.make_node("ReduceSum", ["end"], ["nothing"], keepdims=0),
+        helper.make_node("MatMul", ["features", "weights"], ["sums"]),
+        helper.make_node("Add", ["sums", "nothing"], ["score"]),
+    ]
+    constants = [
+        numpy_helper.from_array(identity, "identity"),
+        numpy_helper.from_array(np.zeros((256, 256), np.float32), "zeros"),
+        numpy_helper.from_array(np.array(multiplications, np.int64), "turns"),
+        numpy_helper.from_array(np.array(True), "always"),
+        numpy_helper.from_array(np.ones((features, 1), np.float32), "weights"),
+    ]
+    return _model(nodes, constants, features)
+
+
+def _model(nodes: list, constants: list, features: int) -> bytes:
+    graph = helper.make_graph(
+        nodes,
+        "sample",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", features])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["rows", 1])],
+        initializer=constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@dataclasses.dataclass
+class World:
+    """A registry on disk, and the operations a person would do on it."""
+
+    home: Path
+    registry: Registry
+    releases: Releases
+
+    @property
+    def database(self) -> Path:
+        return self.home / "headrace.db"
+
+    def register(self, model: bytes, name: str = "late", features: int = FEATURES) -> int:
+        names = tuple(f"f{position}" for position in range(features))
+        contents = PackageContents(
+            name=name,
+            model=model,
+            plan={},
+            schema={},
+            signature=Signature.of_matrix(names),
+            baseline={},
+            evaluation={},
+            lineage={},
+            sbom={},
+            model_card="# sample\n",
+        )
+        target = self.home / "builds" / f"{name}-{time.monotonic_ns()}"
+        build_package(target, contents)
+        return self.registry.register(name, target).version
+
+    def config(self, **changes: object) -> ServingConfig:
+        defaults: dict = {"models": ("late@champion",), "port": 0, "metrics_port": 0, "poll_ms": 20}
+        return ServingConfig(database=self.database, store=self.home, **(defaults | changes))
+
+    def alter_package(self, version: int, name: str = "late") -> None:
+        file = self.registry.get(name, version).path / "model.onnx"
+        file.write_bytes(file.read_bytes() + b"x")
+
+
+@pytest.fixture
+def sum_model() -> Callable[..., bytes]:
+    return make_sum_model
+
+
+@pytest.fixture
+def slow_model() -> Callable[..., bytes]:
+    return make_slow_model
+
+
+@pytest.fixture
+def empty_world(tmp_path: Path) -> Iterator[World]:
+    engine = open_database(tmp_path / "headrace.db")
+    registry = Registry(engine, tmp_path)
+
+    def move_alias(tx, move):
+        registry.set_alias(tx, AliasMove(move.model, move.alias, move.version, move.actor, move.reason, move.at))
+
+    releases = Releases(Ledger(engine), SystemClock(), move_alias, actor="test")
+    yield World(tmp_path, registry, releases)
+    engine.dispose()
+
+
+@pytest.fixture
+def world(empty_world: World) -> World:
+    """Versions 1 and 2 of `late`, version 1 champion."""
+    for version in (1, 2):
+        empty_world.register(make_sum_model(version))
+    empty_world.releases.adopt("late", 1, reason="first")
+    return empty_world
+
+
+@pytest.fixture
+def start(world: World) -> Iterator[Callable[..., tuple[Server, Client]]]:
+    """Start a server in this process; drained when the test ends."""
+    running: list[tuple[Server, Client]] = []
+
+    def start_server(world: World = world, **changes: object) -> tuple[Server, Client]:
+        server = Server(world.config(**changes))
+        info = server.start()
+        client = Client(info.address)
+        running.append((server, client))
+        return server, client
+
+    yield start_server
+    for server, client in running:
+        client.close()
+        server.drain()
+
+
+@dataclasses.dataclass
+class ServerProcess:
+    """A real server process."""
+
+    process: subprocess.Popen
+    info: dict
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return self.info["address"]
+
+    def events(self, name: str) -> list[dict]:
+        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+
+def run_server(world: World, log: Path, **changes: object) -> subprocess.Popen:
+    given = {"models": ["late@champion"], "database": str(world.database), "store": str(world.home)}
+    given |= {"port": 0, "metrics_port": 0, "poll_ms": 20} | changes
+    with log.open("wb") as out:
+        return subprocess.Popen([sys.executable, "-W", "error", "-c", SERVE, json.dumps(given)], stderr=out)
+
+
+@pytest.fixture
+def start_process(world: World, tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Start a server process; ended when the test ends."""
+    running: list[subprocess.Popen] = []
+
+    def start_server(world: World = world, **changes: object) -> ServerProcess:
+        ready, log = tmp_path / f"ready-{len(running)}.json", tmp_path / f"server-{len(running)}.log"
+        process = run_server(world, log, ready_file=str(ready), **changes)
+        running.append(process)
+        limit = time.monotonic() + 30
+        while not ready.exists():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < limit, log.read_text()
+            time.sleep(0.005)
+        return ServerProcess(process, json.loads(ready.read_text()), log)
+
+    yield start_server
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def rows(count: int, seed: int = 0, features: int = FEATURES) -> np.ndarray:
+    """Small integers as float32: their sums are exact."""
+    return np.random.default_rng(seed).integers(-50, 50, (count, features)).astype(np.float32)
+
+
+def expected(features: np.ndarray, version: int) -> np.ndarray:
+    return features.sum(axis=1) + np.float32(VERSION_STEP * version)

@@ -1,0 +1,265 @@
+import threading
+
+import numpy as np
+import pytest
+from headrace.core.clock import ManualClock
+from headrace.core.errors import CancelledError, DeadlineError, ExhaustedError, HeadraceError, UnavailableError
+from headrace.serving.batching import BatchPolicy
+from headrace.serving.queue import BatchQueue, run_batch
+from headrace.serving.tickets import Ticket, TicketState
+
+JOIN_S = 10.0
+
+
+def make(rows: int = 1, **given) -> Ticket:
+    return Ticket((np.full((rows, 1), rows, np.float32),), **given)
+
+
+def new_queue(*, max_batch_rows=8, window_s=0.001, parallel=1, max_queue_rows=100):
+    clock = ManualClock()
+    policy = BatchPolicy(max_batch_rows, window_s, parallel)
+    return BatchQueue("late@1", policy, max_queue_rows=max_queue_rows, clock=clock), clock
+
+
+def submit(queue, *tickets):
+    for ticket in tickets:
+        queue.submit(ticket)
+
+
+def answer(queue, batch):
+    queue.complete(batch, batch.split(batch.assemble()))
+
+
+def in_thread(function):
+    """Run in a thread; the returned function waits for its result."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()), daemon=True)
+    thread.start()
+
+    def wait():
+        thread.join(JOIN_S)
+        assert not thread.is_alive()
+        return results[0]
+
+    return wait
+
+
+def test_a_lone_request_is_taken_by_its_own_thread_at_once():
+    queue, _ = new_queue()
+    ticket = make(3)
+    submit(queue, ticket)
+    batch = queue.take(ticket)
+    assert batch.tickets == (ticket,)
+    answer(queue, batch)
+    assert queue.take(ticket) is None
+    np.testing.assert_array_equal(ticket.outputs[0], ticket.inputs[0])
+
+
+def test_requests_that_wait_behind_a_batch_run_together():
+    queue, _ = new_queue()
+    first, second, third = make(1), make(2), make(3)
+    submit(queue, first)
+    running = queue.take(first)
+    submit(queue, second, third)
+    answer(queue, running)
+    together = queue.take(second)
+    assert together.tickets == (second, third)
+    answer(queue, together)
+    assert third.outputs[0].tolist() == [[3.0]] * 3
+
+
+def test_a_thread_whose_ticket_another_answered_is_woken_and_takes_nothing():
+    queue, _ = new_queue()
+    first, second = make(), make()
+    submit(queue, first)
+    running = queue.take(first)
+    submit(queue, second)
+    asleep = threading.Event()
+    second._before_sleep = lambda _: asleep.set()
+    wait = in_thread(lambda: queue.take(second))
+    assert asleep.wait(JOIN_S)
+    answer(queue, running)
+    batch = wait()
+    assert batch.tickets == (second,)
+
+
+def test_the_second_slot_waits_for_the_window_counted_from_the_first_request():
+    queue, clock = new_queue(parallel=2, window_s=0.001)
+    first, second, third = make(), make(), make()
+    submit(queue, first)
+    queue.take(first)
+    submit(queue, second)
+    clock.advance(0.0009)
+    submit(queue, third)
+    with queue._lock:
+        assert queue._try_take(clock.monotonic()) == (None, pytest.approx(0.001))
+    clock.advance(0.0002)
+    assert queue.take(third).tickets == (second, third)
+
+
+def test_the_second_slot_fires_at_once_when_a_batch_is_full():
+    queue, _ = new_queue(parallel=2, max_batch_rows=4)
+    first, full = make(), make(4)
+    submit(queue, first)
+    queue.take(first)
+    submit(queue, full)
+    assert queue.take(full).tickets == (full,)
+
+
+def test_expired_tickets_are_dropped_before_a_batch_runs():
+    queue, clock = new_queue()
+    running, late, good = make(), make(deadline=0.005), make()
+    submit(queue, running)
+    batch = queue.take(running)
+    submit(queue, late, good)
+    clock.advance(0.006)
+    answer(queue, batch)
+    assert queue.take(good).tickets == (good,)
+    assert queue.take(late) is None
+    assert isinstance(late.error, DeadlineError)
+
+
+def test_a_ticket_that_is_too_late_already_is_refused():
+    queue, clock = new_queue()
+    clock.advance(1.0)
+    with pytest.raises(DeadlineError):
+        queue.submit(make(deadline=0.5))
+    assert queue.waiting_rows == 0
+
+
+def test_a_deadline_that_passes_while_its_batch_runs_answers_that_ticket_alone():
+    queue, clock = new_queue()
+    hurried, patient = make(deadline=0.005), make(2)
+    submit(queue, hurried, patient)
+    batch = queue.take(patient)
+    clock.advance(0.01)
+    assert queue.take(hurried) is None
+    assert isinstance(hurried.error, DeadlineError)
+    answer(queue, batch)
+    assert hurried.outputs is None
+    assert patient.outputs[0].shape == (2, 1)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("running", [False, True])
+def test_a_withdrawn_ticket_leaves_its_batch_mates_alone(position, running):
+    queue, _ = new_queue()
+    tickets = [make(rows) for rows in (1, 2, 3)]
+    submit(queue, *tickets)
+    keeper = tickets[(position + 1) % 3]
+    batch = queue.take(keeper) if running else None
+    queue.cancel(tickets[position])
+    answer(queue, batch or queue.take(keeper))
+    for ticket in tickets:
+        if ticket is tickets[position]:
+            assert isinstance(ticket.error, CancelledError)
+        else:
+            assert ticket.outputs[0].tolist() == ticket.inputs[0].tolist()
+
+
+def test_withdrawing_an_answered_ticket_changes_nothing():
+    queue, _ = new_queue()
+    ticket = make()
+    submit(queue, ticket)
+    answer(queue, queue.take(ticket))
+    queue.cancel(ticket)
+    assert ticket.error is None
+
+
+def test_a_failure_reaches_each_member_once_and_frees_the_slot():
+    queue, _ = new_queue()
+    tickets = [make(), make()]
+    submit(queue, *tickets)
+    error = HeadraceError("broken")
+
+    def work(_batch):
+        raise error
+
+    run_batch(queue, queue.take(tickets[0]), work)
+    assert [ticket.error for ticket in tickets] == [error, error]
+    after = make()
+    submit(queue, after)
+    assert queue.take(after).tickets == (after,)
+
+
+def test_a_surprise_answers_the_members_and_goes_on():
+    queue, _ = new_queue()
+    ticket = make()
+    submit(queue, ticket)
+
+    def work(_batch):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(queue, queue.take(ticket), work)
+    assert ticket.state is TicketState.DONE
+    assert ticket.error is not None
+
+
+def test_a_full_queue_refuses_and_says_how_full_it_is():
+    queue, _ = new_queue(max_queue_rows=10)
+    submit(queue, make(9))
+    with pytest.raises(ExhaustedError, match="9 rows wait, at most 10"):
+        queue.submit(make(2))
+    queue.submit(make(1))
+
+
+def test_a_request_larger_than_the_queue_is_taken_when_the_queue_is_empty():
+    queue, _ = new_queue(max_queue_rows=10)
+    ticket = make(50)
+    submit(queue, ticket)
+    assert queue.take(ticket).rows == 50
+
+
+def test_a_closed_queue_refuses_new_tickets_and_serves_those_it_has():
+    queue, _ = new_queue()
+    ticket = make()
+    submit(queue, ticket)
+    queue.close()
+    with pytest.raises(UnavailableError, match="draining"):
+        queue.submit(make())
+    assert queue.take().tickets == (ticket,)
+    assert queue.take() is None
+
+
+def test_an_executor_thread_takes_what_a_front_door_submits():
+    queue, _ = new_queue(max_batch_rows=4)
+    tickets = [make() for _ in range(10)]
+
+    def execute():
+        sizes = []
+        while (batch := queue.take()) is not None:
+            sizes.append(len(batch.tickets))
+            answer(queue, batch)
+        return sizes
+
+    wait = in_thread(execute)
+    submit(queue, *tickets)
+    queue.close()
+    assert sum(wait()) == 10
+    assert all(ticket.outputs is not None for ticket in tickets)
+
+
+def test_many_threads_all_get_their_own_answer():
+    """No wake-up is lost: with every ticket answered, every thread has returned."""
+    queue, _ = new_queue(max_batch_rows=5, parallel=2, window_s=0.0)
+    wrong = []
+
+    def client(value):
+        for turn in range(50):
+            rows = 1 + (value + turn) % 3
+            ticket = Ticket((np.full((rows, 1), value * 1000 + turn, np.float32),))
+            queue.submit(ticket)
+            while (batch := queue.take(ticket)) is not None:
+                run_batch(queue, batch, lambda batch: batch.split(batch.assemble()))
+            if ticket.error or ticket.outputs[0].tolist() != ticket.inputs[0].tolist():
+                wrong.append(ticket)
+
+    threads = [threading.Thread(target=client, args=(value,), daemon=True) for value in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(JOIN_S)
+        assert not thread.is_alive()
+    assert not wrong
+    assert queue.waiting_rows == 0

@@ -1,0 +1,52 @@
+import pytest
+from headrace.core.errors import InvalidInputError
+from headrace.wire import inference_pb2 as pb
+from headrace.wire.parameters import InferOptions, join_ids, read_options
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def request(**parameters):
+    message = pb.ModelInferRequest()
+    for name, (kind, value) in parameters.items():
+        setattr(message.parameters[name], kind, value)
+    return message.parameters
+
+
+@given(st.lists(st.text(min_size=1).filter(lambda name: "\n" not in name), min_size=1, max_size=5))
+def test_ids_survive_the_wire(ids):
+    parameters = request(ids=("string_param", join_ids(ids, rows=len(ids))))
+    assert read_options(parameters, rows=len(ids)).ids == tuple(ids)
+
+
+def test_nothing_asked_is_nothing_read():
+    assert read_options(request(), rows=3) == InferOptions()
+    assert read_options(request(other=("bool_param", True)), rows=3) == InferOptions()
+
+
+def test_options_are_read_and_a_timeout_of_zero_is_none():
+    parameters = request(routing_key=("string_param", "k"), timeout=("int64_param", 2500))
+    assert read_options(parameters, rows=1) == InferOptions(routing_key="k", timeout_us=2500)
+    assert read_options(request(timeout=("int64_param", 0)), rows=1).timeout_us is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"ids": ("string_param", "a\nb")}, "2 ids came, the request has 3 rows"),
+        ({"ids": ("string_param", "a\n\nb")}, "id 1 is empty"),
+        ({"ids": ("int64_param", 3)}, "int64_param came, expected string_param"),
+        ({"routing_key": ("bool_param", True)}, "bool_param came, expected string_param"),
+        ({"timeout": ("int64_param", -1)}, "-1 came"),
+        ({"timeout": ("string_param", "1")}, "string_param came, expected int64_param"),
+    ],
+)
+def test_a_wrong_parameter_is_named(parameters, words):
+    with pytest.raises(InvalidInputError, match=words):
+        read_options(request(**parameters), rows=3)
+
+
+@pytest.mark.parametrize(("ids", "rows"), [(["a"], 2), (["a", ""], 2), (["a\nb"], 1)])
+def test_ids_that_cannot_travel_are_refused(ids, rows):
+    with pytest.raises(InvalidInputError):
+        join_ids(ids, rows=rows)
