@@ -4,13 +4,19 @@ The ledger keeps every decision, a state is what its events fold into, the route
 Light: the serving process imports it. It knows versions by number only, nothing of packages, models or servers.
 """
 
+from headrace.rollout.analysis import Action, ActionKind, AnalysisPolicy, AnalysisSnapshot, CandidateCounts
 from headrace.rollout.ledger import Ledger
 from headrace.rollout.releases import AliasMove, Releases
 from headrace.rollout.router import Router
 from headrace.rollout.state import EventKind, ReleaseEvent, ReleaseState, ReleaseStatus, Strategy
 
 __all__ = [
+    "Action",
+    "ActionKind",
     "AliasMove",
+    "AnalysisPolicy",
+    "AnalysisSnapshot",
+    "CandidateCounts",
     "EventKind",
     "Ledger",
     "ReleaseEvent",
