@@ -33,6 +33,15 @@ def test_a_replicate_is_the_metric_of_the_drawn_rows(rows):
         np.testing.assert_allclose([area[replicate], precision[replicate], brier[replicate]], expected, atol=1e-12)
 
 
+def test_replicates_of_average_precision_stay_exact_to_a_hundredth_of_the_interval_beyond_the_step_limit(make_sample):
+    sample = make_sample(20_000)
+    resamples = Resamples.draw(sample.blocks, replicates=40, seed=3)
+    found = resamples.average_precision(sample.labels, sample.scores)
+    rows = [drawn(resamples, replicate) for replicate in range(40)]
+    exact = [metrics.average_precision(sample.labels[chosen], sample.scores[chosen]) for chosen in rows]
+    assert np.abs(found - exact).max() < 0.01 * (max(exact) - min(exact))
+
+
 def test_a_subset_uses_the_same_draws():
     resamples = Resamples.draw(np.repeat(np.arange(10), 3), replicates=5, seed=0)
     rows = np.array([0, 4, 29])

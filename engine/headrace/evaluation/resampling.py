@@ -8,15 +8,22 @@ Reference: Efron and Tibshirani, An Introduction to the Bootstrap, section 8.6 (
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from headrace.evaluation.metrics import Labels, Scores
+from headrace.evaluation.metrics import Labels, Scores, average_precision
 
 # Beyond this many, neighbouring blocks are merged: wider blocks only allow for longer dependence.
 MAX_BLOCKS = 400
+
+# Beyond this many distinct scores, neighbours share a step of the precision-recall curve in the replicates.
+MAX_STEPS = 2_048
+
+# Replicates worked on together: bounds the memory to a few arrays of MAX_STEPS x this.
+REPLICATES_AT_ONCE = 250
 
 
 @dataclass(frozen=True)
@@ -77,11 +84,25 @@ class Resamples:
         return areas
 
     def average_precision(self, labels: Labels, scores: Scores) -> npt.NDArray[np.float64]:
-        """Average precision in each replicate; NaN where no positive was drawn. O(n log n + R n)."""
-        order = np.argsort(-scores, kind="stable")
-        labels, blocks = labels[order], self.blocks[order]
-        ends = np.append(np.flatnonzero(np.diff(scores[order])), labels.size - 1)
-        return np.array([_weighted_average_precision(labels, counts[blocks], ends) for counts in self.counts])
+        """Average precision in each replicate; NaN where no positive was drawn. O(n log n + R B G), G <= `MAX_STEPS`.
+
+        Exact up to `MAX_STEPS` distinct scores. Beyond, neighbouring scores are taken as one step and the replicates
+        are moved by what that changes on the sample itself: their spread is what the interval is made of.
+        """
+        steps = _descending_steps(scores)
+        n_steps, n_blocks = int(steps.max()) + 1, self.counts.shape[1]
+        cells = steps * n_blocks + self.blocks
+        taken = np.bincount(cells, minlength=n_steps * n_blocks).reshape(n_steps, n_blocks)
+        hits = np.bincount(cells, weights=labels, minlength=n_steps * n_blocks).reshape(n_steps, n_blocks)
+        parts = [
+            _average_precision(np.cumsum(hits @ counts.T, axis=0), np.cumsum(taken @ counts.T, axis=0))
+            for counts in np.array_split(self.counts, math.ceil(len(self.counts) / REPLICATES_AT_ONCE))
+        ]
+        moved = 0.0
+        if np.unique(scores).size > n_steps:
+            coarse = _average_precision(hits.sum(axis=1).cumsum()[:, None], taken.sum(axis=1).cumsum()[:, None])
+            moved = average_precision(labels, scores) - float(coarse[0])
+        return np.concatenate(parts) + moved
 
     def _concordance(self, labels: Labels, scores: Scores) -> npt.NDArray[np.float64]:
         n_blocks = self.counts.shape[1]
@@ -96,10 +117,17 @@ class Resamples:
         return ordered
 
 
-def _weighted_average_precision(labels: Labels, weights: npt.NDArray[np.float64], ends: npt.NDArray[np.intp]) -> float:
-    hits = np.cumsum(weights * labels)[ends]
-    taken = np.cumsum(weights)[ends]
-    if hits.size == 0 or hits[-1] == 0:
-        return float("nan")
-    gains = np.diff(hits, prepend=0.0)
-    return float(np.sum(gains[gains > 0] * hits[gains > 0] / taken[gains > 0]) / hits[-1])
+def _descending_steps(scores: Scores) -> npt.NDArray[np.int64]:
+    """Step of each row: 0 for the highest scores, equal scores on one step, at most `MAX_STEPS` steps."""
+    distinct, codes = np.unique(-scores, return_inverse=True)
+    if distinct.size <= MAX_STEPS:
+        return codes.astype(np.int64)
+    last_row = np.cumsum(np.bincount(codes)) - 1
+    return np.unique(last_row * MAX_STEPS // scores.size, return_inverse=True)[1].astype(np.int64)[codes]
+
+
+def _average_precision(hits: npt.NDArray[np.float64], taken: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Average precision from running sums, float64[steps, R] each, to float64[R]; sums are integers, so exact."""
+    gains = np.diff(hits, axis=0, prepend=0.0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((gains * (hits / np.maximum(taken, 1.0))).sum(axis=0) / hits[-1])
