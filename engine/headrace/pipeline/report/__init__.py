@@ -4,5 +4,6 @@ The pipeline fills a `RunReport` (plain data, see `model`); nothing here compute
 """
 
 from headrace.pipeline.report.model import RunReport
+from headrace.pipeline.report.writer import write_report
 
-__all__ = ["RunReport"]
+__all__ = ["RunReport", "write_report"]

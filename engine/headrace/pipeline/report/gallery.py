@@ -1,0 +1,109 @@
+"""Which pictures a report shows, by section; a part that is absent leaves its picture out, an empty section itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from headrace.pipeline.report import numbers
+from headrace.pipeline.report.markup import Markup, element
+from headrace.pipeline.report.model import RunReport
+from headrace.pipeline.report.pictures import (
+    calibration,
+    discrimination,
+    drift,
+    gates,
+    production,
+    profile,
+    release,
+    run,
+    service,
+    training,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading of the page and what stands under it."""
+
+    name: str
+    heading: str
+    body: tuple[Markup, ...]
+
+
+def sections(report: RunReport) -> list[Section]:
+    """Give the sections that have something to show, in the order of the stages."""
+    every = (
+        Section("run", "The run", tuple(_run(report))),
+        Section("data", "Data", tuple(_data(report))),
+        Section("quality", "Model quality", tuple(_quality(report))),
+        Section("learned", "What the model learned", tuple(_learned(report))),
+        Section("serving", "Serving", tuple(_serving(report))),
+        Section("release", "Release", tuple(_release(report))),
+        Section("monitoring", "Monitoring and retraining", tuple(_monitoring(report))),
+    )
+    return [section for section in every if section.body]
+
+
+def _run(report: RunReport) -> Iterator[Markup]:
+    if report.stages:
+        yield run.stages(report.stages)
+    if report.validation:
+        yield run.checks(report.validation)
+
+
+def _data(report: RunReport) -> Iterator[Markup]:
+    columns = report.data.columns if report.data is not None else ()
+    shown = tuple(column for column in columns if column.histogram is not None or column.top)
+    if shown:
+        cards = [profile.column(position, column) for position, column in enumerate(shown)]
+        heading = element("p", profile.title(shown), class_="finding")
+        yield element("div", heading, element("div", cards, class_="small-multiples"), class_="full")
+
+
+def _quality(report: RunReport) -> Iterator[Markup]:
+    evaluation = report.evaluation
+    if evaluation is not None:
+        if evaluation.model.roc is not None:
+            yield discrimination.roc(evaluation, report.positives)
+        if evaluation.model.calibration:
+            yield calibration.reliability(evaluation)
+        if evaluation.model.scores is not None:
+            yield calibration.scores(evaluation)
+    if report.ablation is not None:
+        yield discrimination.windows(report.ablation)
+    if report.gates:
+        yield gates.gates(report.gates)
+    if evaluation is not None and any(numbers.finite(part.auc.value) for part in evaluation.slices):
+        yield gates.slices(evaluation)
+
+
+def _learned(report: RunReport) -> Iterator[Markup]:
+    if report.importance:
+        yield training.importance(report.importance)
+    if report.learning_curve is not None and report.learning_curve.valid:
+        yield training.learning_curve(report.learning_curve)
+
+
+def _serving(report: RunReport) -> Iterator[Markup]:
+    if report.export is not None or report.served is not None:
+        yield service.exactness(report.export, report.served)
+    if report.service is not None:
+        yield service.latency(report.service)
+
+
+def _release(report: RunReport) -> Iterator[Markup]:
+    if report.release is not None and report.release.events:
+        yield release.timeline(report.release)
+    if report.release is not None and report.release.canary is not None:
+        yield release.canary(report.release.canary)
+
+
+def _monitoring(report: RunReport) -> Iterator[Markup]:
+    if report.drift is not None and report.drift.periods and report.drift.series:
+        yield drift.heat_map(report.drift)
+    if report.performance:
+        offline = report.evaluation.model.auc if report.evaluation is not None else None
+        yield production.monitored(report.performance, offline)
+    if report.retraining is not None:
+        yield production.retraining(report.retraining)

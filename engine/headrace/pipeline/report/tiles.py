@@ -1,0 +1,74 @@
+"""The key figures under the verdict: one number each, its interval or context beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headrace.pipeline.report import numbers
+from headrace.pipeline.report.markup import Markup, element
+from headrace.pipeline.report.model import Drift, Estimate, RunReport
+
+
+def tiles(report: RunReport) -> Markup | None:
+    """Give the row of key figures; None where the report has none."""
+    shown = [*_model(report), *_service(report), *_operations(report)]
+    return element("dl", shown, class_="tiles") if shown else None
+
+
+def _model(report: RunReport) -> Iterator[Markup]:
+    if report.evaluation is not None:
+        yield _tile("Test AUC", numbers.metric(report.evaluation.model.auc.value), _ends(report.evaluation.model.auc))
+    if report.ablation is not None:
+        full, without = report.ablation.full.auc.value, report.ablation.without_windows.auc.value
+        yield _tile("Window features", numbers.change(full - without), f"AUC without them {numbers.metric(without)}")
+    if report.gates:
+        passed = sum(gate.passed for gate in report.gates)
+        mark = "" if passed == len(report.gates) else "bad"
+        yield _tile("Gates passed", f"{passed} of {len(report.gates)}", "each judged with its interval", mark)
+
+
+def _service(report: RunReport) -> Iterator[Markup]:
+    if report.export is not None:
+        mark = "bad" if report.export.leaf_mismatches else ""
+        rows = f"in {numbers.count(report.export.rows)} rows, {numbers.plural(report.export.trees, 'tree')}"
+        yield _tile("Leaf mismatches", numbers.count(report.export.leaf_mismatches), rows, mark)
+    if report.served is not None:
+        mark = "bad" if report.served.max_abs_diff > report.served.tolerance else ""
+        largest = numbers.difference(report.served.max_abs_diff)
+        yield _tile("Served \u2212 offline", largest, f"largest of {numbers.count(report.served.rows)} rows", mark)
+    if report.service is not None:
+        p99 = f"p99 {numbers.milliseconds(report.service.p99_ms)}, {report.service.device}"
+        yield _tile("Latency p50", numbers.milliseconds(report.service.p50_ms), p99)
+
+
+def _operations(report: RunReport) -> Iterator[Markup]:
+    canary = report.release.canary if report.release is not None else None
+    if canary is not None:
+        note = f"{numbers.percent(canary.planned)} planned, {numbers.plural(canary.requests, 'request')}"
+        yield _tile("Canary share", numbers.percent(canary.measured.value), note)
+    if report.drift is not None:
+        yield _drift(report.drift)
+
+
+def _drift(drift: Drift) -> Markup:
+    alarms = numbers.plural(drift.false_alarms, "false alarm")
+    if not drift.injected_feature:
+        return _tile("Drift", drift.found or "none", alarms, "warn" if drift.found else "")
+    if drift.found == drift.injected_feature:
+        return _tile("Injected drift", "found", f"{drift.found}; {alarms}", "warn" if drift.false_alarms else "")
+    return _tile("Injected drift", "missed", f"{drift.injected_feature}; {alarms}", "warn")
+
+
+def _tile(label: str, figure: str, note: str, mark: str = "") -> Markup:
+    return element(
+        "div",
+        element("dt", label),
+        element("dd", figure, class_=f"figure {mark}".strip()),
+        element("dd", note, class_="note"),
+    )
+
+
+def _ends(estimate: Estimate) -> str:
+    if not numbers.has_interval(estimate):
+        return "no interval"
+    return f"95 % [{numbers.metric(estimate.low)}, {numbers.metric(estimate.high)}]"
