@@ -1,0 +1,123 @@
+"""What kernels take: rows grouped by key and ordered in time, value columns, and where each statistic goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from headrace_kernels.dtypes import Flags, Floats, Integers, Positions, Starts, Times
+
+
+class Statistic(IntEnum):
+    """Statistics of a window; the numbers index a kernel's slot table."""
+
+    COUNT = 0
+    COUNT_NON_NULL = 1
+    SUM = 2
+    MEAN = 3
+    VAR = 4
+    STD = 5
+    MIN = 6
+    MAX = 7
+    SHARE = 8
+
+
+class CalendarField(IntEnum):
+    """Calendar fields of a local time; weekday is 0 on Monday, day, month and day of year start at 1."""
+
+    MINUTE = 0
+    MINUTE_OF_DAY = 1
+    HOUR = 2
+    WEEKDAY = 3
+    DAY = 4
+    MONTH = 5
+    DAY_OF_YEAR = 6
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows by key.
+
+    Attributes:
+        starts: int64[n_keys + 1].
+        rows: int64[n_grouped], positions in the table, key after key; rows without a key are left out.
+    """
+
+    starts: Starts
+    rows: Positions
+
+
+@dataclass(frozen=True)
+class GroupedEvents:
+    """Events by key, within a key by (time, visible_at, position).
+
+    Attributes:
+        groups: the events' rows by key.
+        time: int64[n_grouped], event times, in the groups' order.
+        visible_at: int64[n_grouped], the first query time that sees the event; always later than its time.
+        ordered: whether `visible_at` never decreases within a key: what a query sees is then a prefix of its group.
+    """
+
+    groups: Groups
+    time: Times
+    visible_at: Times
+    ordered: bool
+
+
+@dataclass(frozen=True)
+class GroupedQueries:
+    """Queries by key, within a key by time.
+
+    Attributes:
+        groups: the queries' rows by key, with the same keys as the events.
+        time: int64[n_grouped], query times, in the groups' order.
+    """
+
+    groups: Groups
+    time: Times
+
+
+@dataclass(frozen=True)
+class ValueColumn:
+    """A column that statistics read, in the event table's order.
+
+    Attributes:
+        values: float64[n_rows] or int64[n_rows]; what stands under a null is ignored.
+        valid: bool[n_rows], False = null; None where nothing is null.
+        bits: binary digits kept after the point in sums; 0 for integers.
+    """
+
+    values: Floats | Integers
+    valid: Flags | None
+    bits: int
+
+
+@dataclass(frozen=True)
+class WindowRequest:
+    """One statistic over one window.
+
+    Attributes:
+        statistic: which.
+        width_us: the window is [q - width, q).
+        slot: the matrix's column it is written to.
+        column: index of the value column; None for COUNT.
+        above: threshold of SHARE, exclusive.
+    """
+
+    statistic: Statistic
+    width_us: int
+    slot: int
+    column: int | None = None
+    above: float = 0.0
+
+
+class ExactRangeError(ArithmeticError):
+    """A value or a sum does not fit the exact 64-bit range at the declared resolution.
+
+    Attributes:
+        column: index of the value column.
+    """
+
+    def __init__(self, message: str, column: int) -> None:
+        super().__init__(message)
+        self.column = column

@@ -1,0 +1,166 @@
+"""Largest values of windows. The smallest is minus the largest of the negated values, which is exact.
+
+Nulls take no part; a NaN inside makes the result NaN; nothing inside gives NaN. Minus zero is written as zero.
+"""
+
+# ruff: noqa: PLR0917  # compiled loops take arrays, not objects
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace_kernels.cpu.jit import kernel
+from headrace_kernels.dtypes import Floats, Integers, Matrix, Positions, Starts, Times
+
+
+@kernel
+def write_sliding(
+    values: Floats,
+    present: npt.NDArray[np.int8],
+    event_starts: Starts,
+    query_starts: Starts,
+    begin: int,
+    end: int,
+    first: Integers,
+    last: Integers,
+    rows: Positions,
+    slots: Integers,
+    sign: float,
+    out: Matrix,
+) -> None:
+    """Write the largest value of windows that are ranges of events, for the queries in places [begin, end).
+
+    One queue of falling maxima serves every width: it slides with the widest window, and a narrower one searches it.
+    Complexity: O(events + queries * widths * log(queue)); the queue holds about ln(events) values of random data.
+
+    Args:
+        values: float64[n_events], in the groups' order, times `sign`.
+        present: int8[n_events], 0 = null, 1 = a number, 2 = NaN.
+        event_starts: int64[n_keys + 1].
+        query_starts: int64[n_keys + 1].
+        begin: first place.
+        end: place after the last.
+        first: int64[end - begin, n_widths], place of each window's first event.
+        last: int64[end - begin], place after its last event.
+        rows: int64[end - begin], rows of the matrix.
+        slots: int64[n_widths], the matrix's columns, or -1.
+        sign: 1.0 for the largest, -1.0 for the smallest.
+        out: float32[n_rows, n_features], C-contiguous.
+    """
+    longest = 0
+    for key in range(len(event_starts) - 1):
+        longest = max(longest, event_starts[key + 1] - event_starts[key])
+    queue = np.empty(longest + 1, dtype=np.int64)
+    key, head, tail, entered, newest_nan = 0, 0, 0, 0, -1
+    fresh = True
+    for place in range(begin, end):
+        while query_starts[key + 1] <= place:
+            key += 1
+            fresh = True
+        here = place - begin
+        oldest = last[here]
+        for width in range(len(slots)):
+            oldest = min(oldest, first[here, width])
+        if fresh:
+            head, tail, entered, newest_nan, fresh = 0, 0, oldest, -1, False
+        while entered < last[here]:
+            if present[entered] == 1:
+                while tail > head and values[queue[tail - 1]] <= values[entered]:
+                    tail -= 1
+                queue[tail] = entered
+                tail += 1
+            elif present[entered] == 2:
+                newest_nan = entered
+            entered += 1
+        while head < tail and queue[head] < oldest:
+            head += 1
+        for width in range(len(slots)):
+            if slots[width] < 0:
+                continue
+            low, high = head, tail
+            while low < high:
+                middle = (low + high) // 2
+                if queue[middle] < first[here, width]:
+                    low = middle + 1
+                else:
+                    high = middle
+            result = np.nan
+            if newest_nan < first[here, width] and low < tail:
+                result = values[queue[low]] * sign + 0.0
+            out[rows[here], slots[width]] = result
+
+
+@kernel
+def write_tree_extremes(
+    values: Floats,
+    present: npt.NDArray[np.int8],
+    event_starts: Starts,
+    activation: Positions,
+    visible_at: Times,
+    query_starts: Starts,
+    query_time: Times,
+    first: Integers,
+    last: Integers,
+    rows: Positions,
+    slots: Integers,
+    sign: float,
+    key_begin: int,
+    key_end: int,
+    out: Matrix,
+) -> None:
+    """Write the largest value of windows in which later events may be visible before earlier ones.
+
+    A sweep over the queries of each key enters events into a segment tree of maxima when they become visible; NaN is
+    entered as above every number. Complexity: O((events + queries * widths) * log(events of a key)).
+
+    Args:
+        values: float64[n_events], in the groups' order, times `sign`.
+        present: int8[n_events], 0 = null, 1 = a number, 2 = NaN.
+        event_starts: int64[n_keys + 1].
+        activation: int64[n_events], places of the events of each key by (visible_at, place).
+        visible_at: int64[n_events], by place.
+        query_starts: int64[n_keys + 1].
+        query_time: int64[n_queries].
+        first: int64[n_queries, n_widths], place of each window's first event in time, for the queries from
+            `query_starts[key_begin]` on; `last` and `rows` likewise.
+        last: int64[n_queries], place after the last event in time.
+        rows: int64[n_queries], rows of the matrix.
+        slots: int64[n_widths], the matrix's columns, or -1.
+        sign: 1.0 for the largest, -1.0 for the smallest.
+        key_begin: first key.
+        key_end: key after the last.
+        out: float32[n_rows, n_features], C-contiguous.
+    """
+    base = query_starts[key_begin]
+    for key in range(key_begin, key_end):
+        start, size = event_starts[key], event_starts[key + 1] - event_starts[key]
+        tree = np.full(2 * size + 1, -np.inf)
+        state = np.zeros(2 * size + 1, dtype=np.int8)
+        entered = start
+        for query in range(query_starts[key], query_starts[key + 1]):
+            while entered < start + size and visible_at[activation[entered]] <= query_time[query]:
+                event = activation[entered]
+                node = event - start + size
+                while node >= 1 and present[event] > 0:
+                    if present[event] == 1:
+                        tree[node] = max(tree[node], values[event])
+                    state[node] = max(state[node], present[event])
+                    node //= 2
+                entered += 1
+            for width in range(len(slots)):
+                if slots[width] < 0:
+                    continue
+                low = first[query - base, width] - start + size
+                high = last[query - base] - start + size
+                largest, seen = -np.inf, 0
+                while low < high:
+                    if low & 1:
+                        largest, seen = max(largest, tree[low]), max(seen, state[low])
+                        low += 1
+                    if high & 1:
+                        high -= 1
+                        largest, seen = max(largest, tree[high]), max(seen, state[high])
+                    low //= 2
+                    high //= 2
+                out[rows[query - base], slots[width]] = largest * sign + 0.0 if seen == 1 else np.nan
