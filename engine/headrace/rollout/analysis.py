@@ -148,7 +148,10 @@ def evidence_above(hits: int, trials: int, limit: float) -> float:
 
 
 def evidence_below(hits: int, trials: int, limit: float) -> float:
-    """E-value against "the rate is at least `limit`", as `evidence_above`; 320 trials without a hit prove 1 % at alpha 0.05."""
+    """E-value against "the rate is at least `limit`", as `evidence_above`.
+
+    To prove less than 1 % at alpha 0.05 takes 320 trials without a hit.
+    """
     odds = limit / (1.0 - limit)
     rates = [odds * 2.0 ** (-step / 2.0) for step in range(1, _GRID + 1)]
     return _mixture(hits, trials, limit, [odd / (1.0 + odd) for odd in rates])
