@@ -9,7 +9,6 @@ import lightgbm
 import numpy as np
 import onnxruntime
 import pytest
-
 from headrace.packaging.export import export_leaf_index, export_lightgbm, export_raw_score
 from headrace.packaging.export.model_text import parse_model
 
@@ -40,10 +39,10 @@ def run_onnx(model: bytes, rows: np.ndarray) -> np.ndarray:
 
 def values_near(thresholds: np.ndarray) -> np.ndarray:
     """Each threshold in float32, with both neighbours."""
-    with np.errstate(over="ignore"):
-        near = thresholds.astype(np.float32)
     up, down = np.float32(np.inf), np.float32(-np.inf)
-    return np.concatenate([near, np.nextafter(near, up), np.nextafter(near, down)])
+    with np.errstate(over="ignore", under="ignore"):
+        near = thresholds.astype(np.float32)
+        return np.concatenate([near, np.nextafter(near, up), np.nextafter(near, down)])
 
 
 def make_hostile_rows(model_text: str, n_rows: int, seed: int = 0) -> np.ndarray:

@@ -107,9 +107,9 @@ def floor_to_float32(values: Float64s) -> np.ndarray[tuple[int, ...], np.dtype[n
     Args:
         values: float64[...]; -inf and +inf stay, finite values beyond float32 become -inf or the largest float32.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         rounded = values.astype(np.float32)
-    return np.where(rounded > values, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+        return np.where(rounded > values, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def _flushed(threshold: Float64s) -> Float64s:

@@ -119,4 +119,4 @@ def _delimited(members: Sequence[Int64s | None], element: np.dtype[Any]) -> Floa
 
 
 def _tensor(values: npt.NDArray[Any]) -> object:
-    return numpy_helper.from_array(np.ascontiguousarray(values))
+    return numpy_helper.from_array(np.asarray(values, order="C"))

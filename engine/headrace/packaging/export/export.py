@@ -12,7 +12,7 @@ import numpy as np
 from headrace.packaging.export.decisions import plan_columns
 from headrace.packaging.export.ensemble import Leaves, Target, add_ensemble
 from headrace.packaging.export.forest import Float64s, Forest, Tree
-from headrace.packaging.export.graph import FLOAT32, INT32, Graph, Precision
+from headrace.packaging.export.graph import FLOAT32, FLOAT64, INT32, Graph, Precision
 from headrace.packaging.export.linear import add_linear_scores
 from headrace.packaging.export.links import add_link, parse_objective
 from headrace.packaging.export.model_text import parse_model
@@ -62,11 +62,14 @@ def export_lightgbm(
     forest = load_forest(source, start_iteration=start_iteration, num_iteration=num_iteration)
     graph = Graph(input_name, forest.n_features, _arithmetic(forest, precision))
     raw = _add_raw_scores(graph, forest)
+    if graph.element_type != FLOAT64:
+        raw = graph.cast(raw, FLOAT64)
     if forest.average:
-        raw = graph.add("Div", raw, graph.scalar(forest.iterations))
+        raw = graph.add("Div", raw, graph.constant(np.array(float(forest.iterations))))
     prediction = add_link(graph, raw, parse_objective(forest.objective))
-    result = prediction if graph.element_type == FLOAT32 else graph.cast(prediction, FLOAT32)
-    return graph.serialize(result, name=output_name, element_type=FLOAT32, width=forest.outputs)
+    return graph.serialize(
+        graph.cast(prediction, FLOAT32), name=output_name, element_type=FLOAT32, width=forest.outputs
+    )
 
 
 def export_raw_score(

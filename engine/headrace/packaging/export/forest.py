@@ -136,10 +136,11 @@ def check_tree(tree: Tree, *, n_features: int, position: int) -> Tree:
     if lengths != {tree.n_nodes} or tree.n_leaves != tree.n_nodes + 1:
         raise InvalidInputError(f"tree {position} has {tree.n_nodes} splits, {tree.n_leaves} leaves, arrays {lengths}")
     children = np.concatenate([tree.left, tree.right])
-    if not np.array_equal(
-        np.sort(children), np.concatenate([np.arange(-tree.n_leaves, 0), np.arange(1, tree.n_nodes)])
-    ):
-        raise InvalidInputError(f"tree {position}: every leaf and every node but the first must have one parent")
+    parents = np.tile(np.arange(tree.n_nodes), 2)
+    expected = np.concatenate([np.arange(-tree.n_leaves, 0), np.arange(1, tree.n_nodes)])
+    forward = (children < 0) | (children > parents)  # a node is numbered after its parent, so there is no cycle
+    if tree.n_nodes and not (forward.all() and np.array_equal(np.sort(children), expected)):
+        raise InvalidInputError(f"tree {position}: each leaf and each node but the first must have one earlier parent")
     used = [tree.feature, *(tree.linear.features if tree.linear else ())]
     highest = max((int(each.max()) for each in used if len(each)), default=0)
     if highest >= n_features:

@@ -16,7 +16,7 @@ FLOAT32, FLOAT64, INT64, INT32 = TensorProto.FLOAT, TensorProto.DOUBLE, TensorPr
 
 
 class Precision(Enum):
-    """Arithmetic of leaf sums and links.
+    """Arithmetic of leaf sums.
 
     FLOAT64 sums as LightGBM does, bit for bit. FLOAT32 models are a quarter smaller and a few percent faster, and their
     sums differ in the last float32 digits. Rows reach the same leaves in both.
@@ -53,7 +53,7 @@ class Graph:
     def constant(self, value: npt.NDArray[Any]) -> str:
         """Add an initializer and return its name."""
         name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def scalar(self, value: float) -> str:
@@ -73,10 +73,18 @@ class Graph:
         """Cast a value to an ONNX element type."""
         return self.add("Cast", value, to=to)
 
+    def axes(self, *positions: int) -> str:
+        """Add axes or positions as an int64 vector."""
+        return self.constant(np.array(positions, dtype=np.int64))
+
+    def running_sum(self, values: str, *, axis: int) -> str:
+        """Sums of elements added one after another, where ReduceSum may pair them up and round differently."""
+        return self.add("CumSum", values, self.constant(np.array(axis, dtype=np.int64)))
+
     def rows(self, width: int, element: npt.NDArray[Any]) -> str:
         """A matrix [n_rows, width] filled with one element, for models that read nothing."""
         count = self.add("Shape", self.input_name, start=0, end=1)
-        shape = self.add("Concat", count, self.constant(np.array([width], dtype=np.int64)), axis=0)
+        shape = self.add("Concat", count, self.axes(width), axis=0)
         return self.add("ConstantOfShape", shape, value=numpy_helper.from_array(element.reshape(1)))
 
     def serialize(self, value: str, *, name: str, element_type: int, width: int) -> bytes:

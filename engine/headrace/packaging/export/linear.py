@@ -54,15 +54,13 @@ def add_linear_scores(graph: Graph, matrix: str, forest: Forest, columns: Column
     values = _leaf_inputs(graph, leaf, tables, n_trees=len(forest.trees))
     terms = graph.add("Mul", values, _lookup(graph, tables.coefficients, leaf))
     parts = graph.add("Concat", _lookup(graph, tables.constant, leaf), terms, axis=2)
-    linear = _last(graph, _running_sum(graph, parts, axis=2), axis=2)
-    missing = graph.add("ReduceMax", graph.cast(graph.add("IsNaN", values), FLOAT32), _axis(graph, 2), keepdims=0)
-    plain = graph.add("Squeeze", _lookup(graph, tables.value, leaf), _axis(graph, 2))
+    linear = _last(graph, graph.running_sum(parts, axis=2), axis=2)
+    missing = graph.add("ReduceMax", graph.cast(graph.add("IsNaN", values), FLOAT32), graph.axes(2), keepdims=0)
+    plain = graph.add("Squeeze", _lookup(graph, tables.value, leaf), graph.axes(2))
     has_missing = graph.add("Greater", missing, graph.constant(np.array(0.0, dtype=np.float32)))
     outputs = graph.add("Where", has_missing, plain, linear)
-    by_iteration = graph.add(
-        "Reshape", outputs, graph.constant(np.array([-1, forest.iterations, forest.outputs], dtype=np.int64))
-    )
-    return _last(graph, _running_sum(graph, by_iteration, axis=1), axis=1)
+    by_iteration = graph.add("Reshape", outputs, graph.axes(-1, forest.iterations, forest.outputs))
+    return _last(graph, graph.running_sum(by_iteration, axis=1), axis=1)
 
 
 def _tables(forest: Forest) -> _Tables:
@@ -89,10 +87,9 @@ def _leaf_inputs(graph: Graph, leaf: str, tables: _Tables, *, n_trees: int) -> s
     flushed = graph.add("Where", small, graph.scalar(0.0), values)
     padded = graph.add("Concat", flushed, graph.rows(1, np.array(0.0)), axis=1)
     width = tables.features.shape[1]
-    flat = np.array([-1, n_trees * width], dtype=np.int64)
-    positions = graph.add("Reshape", _lookup(graph, tables.features, leaf), graph.constant(flat))
+    positions = graph.add("Reshape", _lookup(graph, tables.features, leaf), graph.axes(-1, n_trees * width))
     taken = graph.add("GatherElements", padded, positions, axis=1)
-    return graph.add("Reshape", taken, graph.constant(np.array([-1, n_trees, width], dtype=np.int64)))
+    return graph.add("Reshape", taken, graph.axes(-1, n_trees, width))
 
 
 def _lookup(graph: Graph, table: Float64s | Int64s, leaf: str) -> str:
@@ -100,14 +97,5 @@ def _lookup(graph: Graph, table: Float64s | Int64s, leaf: str) -> str:
     return graph.add("Gather", graph.constant(table), leaf, axis=0)
 
 
-def _running_sum(graph: Graph, values: str, *, axis: int) -> str:
-    """CumSum adds one element after another, where ReduceSum may pair them up and round differently."""
-    return graph.add("CumSum", values, graph.constant(np.array(axis, dtype=np.int64)))
-
-
 def _last(graph: Graph, values: str, *, axis: int) -> str:
     return graph.add("Gather", values, graph.constant(np.array(-1, dtype=np.int64)), axis=axis)
-
-
-def _axis(graph: Graph, axis: int) -> str:
-    return graph.constant(np.array([axis], dtype=np.int64))

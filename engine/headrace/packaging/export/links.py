@@ -1,12 +1,22 @@
-"""From raw scores to predictions: the output transformation of each LightGBM objective, as graph nodes."""
+"""From raw scores to predictions: the output transformation of each LightGBM objective, as graph nodes.
+
+Always float64, and only from operators that compute each element the same way wherever it stands in a batch. ONNX
+Runtime evaluates Exp, Sigmoid, Softmax and Log several elements at a time and the rest singly, with other last bits,
+so the same row could score differently in another batch. Pow goes through the C library element by element.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from headrace.core.errors import UnimplementedError, did_you_mean
 from headrace.packaging.export.graph import Graph
+
+_LANES = 8  # float64 elements of the widest vector register: a multiple leaves no element to the slow path
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ def parse_objective(text: str) -> Objective:
 
 
 def add_link(graph: Graph, raw: str, objective: Objective) -> str:
-    """Add the objective's transformation of raw scores [n_rows, outputs]; return the result's name.
+    """Add the objective's transformation of raw scores, float64[n_rows, outputs]; return the result's name.
 
     Raises:
         UnimplementedError: an objective this version does not know.
@@ -50,28 +60,40 @@ def _regression(graph: Graph, raw: str, objective: Objective) -> str:
 
 
 def _sigmoid(graph: Graph, raw: str, objective: Objective) -> str:
-    slope = objective.parameters.get("sigmoid", 1.0)
-    scaled = raw if slope == 1.0 else graph.add("Mul", raw, graph.scalar(slope))
-    return graph.add("Sigmoid", scaled)
+    """1 / (1 + exp(-slope * x)), the exponential as a power of exp(-slope)."""
+    base = math.exp(-objective.parameters.get("sigmoid", 1.0))
+    return graph.add("Reciprocal", graph.add("Add", _power(graph, base, raw), _float64(graph, 1.0)))
 
 
 def _softmax(graph: Graph, raw: str, _objective: Objective) -> str:
-    return graph.add("Softmax", raw, axis=1)
+    highest = graph.add("ReduceMax", raw, graph.axes(1), keepdims=1)
+    powers = _power(graph, math.e, graph.add("Sub", raw, highest))
+    total = graph.add("Gather", graph.running_sum(powers, axis=1), graph.axes(-1), axis=1)
+    return graph.add("Div", powers, total)
 
 
 def _exponential(graph: Graph, raw: str, _objective: Objective) -> str:
-    return graph.add("Exp", raw)
+    return _power(graph, math.e, raw)
 
 
 def _softplus(graph: Graph, raw: str, _objective: Objective) -> str:
-    """log(1 + exp(x)) as max(x, 0) + log(1 + exp(-|x|)), which neither overflows nor loses small values' scale."""
-    tail = graph.add("Exp", graph.add("Neg", graph.add("Abs", raw)))
-    logarithm = graph.add("Log", graph.add("Add", tail, graph.scalar(1.0)))
-    return graph.add("Add", graph.add("Relu", raw), logarithm)
+    """log(1 + exp(x)), infinite above 709.8 as in LightGBM.
+
+    No operator takes logarithms element by element: each is repeated over a whole vector register.
+    """
+    above_one = graph.add("Add", _power(graph, math.e, raw), graph.constant(np.ones((1, _LANES))))
+    return graph.add("Gather", graph.add("Log", above_one), graph.axes(0), axis=1)
 
 
-_Link = Callable[[Graph, str, Objective], str]
-_LINKS: dict[str, _Link] = {
+def _power(graph: Graph, base: float, exponent: str) -> str:
+    return graph.add("Pow", _float64(graph, base), exponent)
+
+
+def _float64(graph: Graph, value: float) -> str:
+    return graph.constant(np.array(value))
+
+
+_LINKS: dict[str, Callable[[Graph, str, Objective], str]] = {
     "custom": _identity,
     "regression": _regression,
     "regression_l1": _regression,

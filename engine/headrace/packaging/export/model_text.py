@@ -35,6 +35,7 @@ def parse_model(text: str) -> Forest:
     Raises:
         InvalidInputError: not a LightGBM model text, an unknown version, or parts that contradict each other.
     """
+    text = text.replace("\r\n", "\n")
     head, separator, body = text.partition("\nTree=")
     if not separator:
         head, body = text.partition("\nend of trees")[0], ""
