@@ -33,4 +33,5 @@ def configure_logging(log_format: str = "auto", *, level: str = "info") -> None:
 
 def get_logger(name: str) -> Any:
     """Logger whose events carry the name of the part that speaks."""
-    return structlog.get_logger().bind(part=name)
+    # Not .bind(): that would fix today's configuration in a logger made at import, before the edge has set one.
+    return structlog.get_logger(part=name)
