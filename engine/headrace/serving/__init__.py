@@ -4,7 +4,7 @@ It loads packages, routes, batches, runs and counts. It must not train, and it m
 dataframe library or Arrow in memory.
 """
 
-from headrace.serving.config import ReadyInfo, ServingConfig
+from headrace.serving.config import BatchingConfig, Device, ReadyInfo, ServingConfig
 from headrace.serving.server import serve
 
-__all__ = ["ReadyInfo", "ServingConfig", "serve"]
+__all__ = ["BatchingConfig", "Device", "ReadyInfo", "ServingConfig", "serve"]

@@ -62,9 +62,9 @@ class Server:
         self._manager.start()
         if config.prediction_log is not None:
             self._recorder = Recorder(PredictionLog(config.prediction_log), self._clock)
-        service = InferenceService(self._manager, self._recorder, self._clock)
-        self._transport = GrpcTransport(service, threads=config.threads)
-        self._metrics = self._open_metrics(service)
+        self._service = InferenceService(self._manager, self._recorder, self._clock)
+        self._transport = GrpcTransport(self._service, threads=config.threads)
+        self._metrics = self._open_metrics()
         port = self._transport.listen(config.host, config.port)
         self._transport.set_ready(ready=True)
         self._watcher.start()
@@ -76,8 +76,10 @@ class Server:
         """Refuse new requests, answer those in flight, flush the prediction log, close the ports.
 
         Returns:
-            Whether every request in flight was answered within the grace period.
+            Whether every request in flight was answered within the grace period; True for a server drained before.
         """
+        if self._stopping.is_set():
+            return True
         _LOG.info("server_draining", grace_s=self._config.grace_s)
         self._stopping.set()
         answered = self._transport.drain(self._config.grace_s)
@@ -91,10 +93,10 @@ class Server:
         _LOG.info("server_stopped", answered_all=answered)
         return answered
 
-    def _open_metrics(self, service: InferenceService) -> MetricsPort | None:
+    def _open_metrics(self) -> MetricsPort | None:
         if self._config.metrics_port is None:
             return None
-        collector = ServerCollector(self._manager, service, self._recorder)
+        collector = ServerCollector(self._manager, self._service, self._recorder)
         return MetricsPort(collector, host=self._config.host, port=self._config.metrics_port)
 
     def _follow(self) -> None:

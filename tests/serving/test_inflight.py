@@ -1,0 +1,144 @@
+"""Requests that are in flight when something happens: deadlines, withdrawals, company, drain."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from headrace.client.messages import InferCall
+from headrace.core.errors import DeadlineError, ExhaustedError, UnavailableError
+from headrace.serving import BatchingConfig
+
+LIMIT_S = 20.0
+BUSY_S = 0.15
+
+
+@pytest.fixture
+def slow(world, start, slow_model):
+    """A server whose model keeps a request in flight for as long as its largest value says."""
+    world.register(slow_model(), name="slow")
+
+    def begin_slow(**changes):
+        return start(models=("slow@1",), **({"threads": 8} | changes))
+
+    return begin_slow
+
+
+@pytest.fixture
+def busy(slow) -> np.ndarray:
+    """A row that takes about BUSY_S on this machine."""
+    server, client = slow()
+    row = np.array([[100, 0, 0, 0]], np.float32)
+    client.infer("slow", row)
+    begin = time.perf_counter()
+    client.infer("slow", row)
+    each_s = (time.perf_counter() - begin) / 100
+    server.drain()
+    return np.array([[max(100, round(BUSY_S / each_s)), 0, 0, 0]], np.float32)
+
+
+def ask(client, row):
+    """One request in a thread; the returned function waits for its answer or error."""
+    results = []
+
+    def run():
+        try:
+            results.append(client.infer("slow", row))
+        except Exception as error:  # noqa: BLE001  the test looks at it
+            results.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def wait():
+        thread.join(LIMIT_S)
+        assert not thread.is_alive()
+        return results[0]
+
+    return wait
+
+
+def queue_of(server):
+    return server._manager.fleet.deployments["slow"].champion.queue
+
+
+def until(condition):
+    limit = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.001)
+
+
+@pytest.mark.slow
+def test_requests_behind_a_busy_model_share_one_batch(slow, busy):
+    server, client = slow()
+    first = ask(client, busy)
+    until(lambda: queue_of(server)._running == 1)
+    others = [ask(client, busy) for _ in range(5)]
+    until(lambda: queue_of(server).waiting_rows == 5)
+    for wait in (first, *others):
+        assert wait().scores.tolist() == busy[0, :1].tolist()
+    batches = server._manager.fleet.deployments["slow"].champion.statistics.totals().by_batch_rows
+    assert {rows: count for rows, (count, *_) in batches.items()} == {1: 1, 5: 1}
+
+
+@pytest.mark.slow
+def test_a_deadline_in_the_queue_is_kept_by_the_server(slow, busy):
+    """The server answers on time by itself: the client's own deadline is far away."""
+    server, client = slow()
+    first = ask(client, busy)
+    until(lambda: queue_of(server)._running == 1)
+    message = InferCall("slow", busy).to_message()
+    message.parameters["timeout"].int64_param = 20_000
+    begin = time.perf_counter()
+    with pytest.raises(DeadlineError, match="the deadline passed after 2"):
+        client._call("ModelInfer", message)
+    assert 0.020 <= time.perf_counter() - begin < 0.1
+    assert first().scores.tolist() == busy[0, :1].tolist()
+
+
+@pytest.mark.slow
+def test_a_withdrawn_request_leaves_the_queue_and_its_mates_are_answered(slow, busy):
+    server, client = slow()
+    first = ask(client, busy)
+    until(lambda: queue_of(server)._running == 1)
+    withdrawn = client._calls["ModelInfer"].future(InferCall("slow", busy).to_message(), timeout=LIMIT_S)
+    until(lambda: queue_of(server).waiting_rows == 1)
+    mate = ask(client, busy)
+    until(lambda: queue_of(server).waiting_rows == 2)
+    withdrawn.cancel()
+    until(lambda: queue_of(server).waiting_rows == 1)
+    assert first().scores.tolist() == mate().scores.tolist() == busy[0, :1].tolist()
+    totals = server._manager.fleet.deployments["slow"].champion.statistics.totals()
+    assert totals.rows == 2
+    until(lambda: server._manager.fleet.deployments["slow"].champion.statistics.totals().requests.get("CANCELLED") == 1)
+
+
+@pytest.mark.slow
+def test_a_full_queue_sheds_load_and_says_when_to_come_back(slow, busy):
+    server, client = slow(batching=BatchingConfig(max_queue_rows=2))
+    first = ask(client, busy)
+    until(lambda: queue_of(server)._running == 1)
+    waiting = [ask(client, busy), ask(client, busy)]
+    until(lambda: queue_of(server).waiting_rows == 2)
+    with pytest.raises(ExhaustedError, match="2 rows wait, at most 2"):
+        client.infer("slow", busy)
+    for wait in (first, *waiting):
+        assert wait().scores.tolist() == busy[0, :1].tolist()
+
+
+@pytest.mark.slow
+def test_a_drain_answers_what_is_in_flight_and_refuses_what_comes(slow, busy):
+    server, client = slow()
+    inside = [ask(client, busy) for _ in range(4)]
+    until(lambda: queue_of(server)._running + queue_of(server).waiting_rows >= 4 or queue_of(server).waiting_rows == 3)
+    drained = []
+    thread = threading.Thread(target=lambda: drained.append(server.drain()), daemon=True)
+    thread.start()
+    until(lambda: not server._service.ready)
+    for wait in inside:
+        assert wait().scores.tolist() == busy[0, :1].tolist()
+    thread.join(LIMIT_S)
+    assert drained == [True]
+    with pytest.raises(UnavailableError):
+        client.infer("slow", busy)
