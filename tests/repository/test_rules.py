@@ -82,7 +82,9 @@ def test_no_init_file_under_tests():
 
 def test_every_package_says_what_it_is_for():
     silent = [
-        path for path in product_files() if path.name == "__init__.py" and not ast.get_docstring(ast.parse(path.read_text()))
+        path
+        for path in product_files()
+        if path.name == "__init__.py" and not ast.get_docstring(ast.parse(path.read_text()))
     ]
     assert not silent
 
@@ -96,7 +98,9 @@ def test_constraints_pin_names_and_versions_only():
 def test_every_declared_dependency_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
-    pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
     for requirement in wanted:
         name = requirement.split(";")[0].split("[")[0].split(">")[0].split("=")[0].strip().lower()
         if name not in {"headrace", "onnxruntime"}:
@@ -119,6 +123,7 @@ def test_importing_headrace_is_cheap_and_loads_nothing_heavy():
         "print(took); assert not heavy, heavy"
     )
     took = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(5)
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(5)
     ]
     assert min(took) < 0.2

@@ -59,7 +59,9 @@ def code_digest(packages: tuple[str, ...]) -> str:
     digests = []
     for package in sorted(packages):
         root = _ROOTS["headrace"] / package if package != "kernels" else _kernels_root()
-        digests.extend((f"{package}/{file.relative_to(root)}", digest_bytes(file.read_bytes())) for file in _sources(root))
+        digests.extend(
+            (f"{package}/{file.relative_to(root)}", digest_bytes(file.read_bytes())) for file in _sources(root)
+        )
     return digest_json([*digests, list(sys.version_info[:2])])
 
 

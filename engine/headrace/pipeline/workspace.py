@@ -32,14 +32,9 @@ class Workspace:
         return self.home / "models"
 
     @property
-    def packages(self) -> Path:
-        """Content-addressed packages of the registry."""
-        return self.home / "packages"
-
-    @property
     def database(self) -> Path:
         """Registry and release ledger."""
-        return self.home / "headrace.db"
+        return self.home / "registry.db"
 
     @property
     def predictions(self) -> Path:

@@ -87,6 +87,11 @@ class TimeSplit:
                 raise FailedCheckError(f"the {part} part of {self} has no rows; {_span(times)}")
         return masks
 
+    @property
+    def valid_end_us(self) -> int:
+        """End of validation and begin of test, microseconds since 1970-01-01 UTC."""
+        return self._bounds()[1]
+
     def to_json(self) -> dict[str, Any]:
         """Encode as JSON data."""
         return {

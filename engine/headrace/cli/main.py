@@ -1,0 +1,63 @@
+"""The `headrace` command: what exists, and how every command fails."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from headrace import __version__
+from headrace.cli import models, monitor, predict, release, report, run, serve
+from headrace.cli.console import fail
+from headrace.core.errors import EXIT_CODES, CancelledError, Code, HeadraceError
+from headrace.core.logging import configure_logging
+
+app = typer.Typer(
+    name="headrace",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="One engine for the whole life of a tabular model: the same feature bits in batch, backfill and request, "
+    "and a gRPC server in front.",
+    epilog="First time here? `headrace run examples/flights`, then open the report it names.",
+)
+app.command("run")(run.run)
+app.command("serve")(serve.serve)
+app.command("predict")(predict.predict)
+app.add_typer(release.app, name="release")
+app.command("monitor")(monitor.monitor)
+app.command("report")(report.report)
+app.command("models")(models.models)
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"headrace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[  # noqa: ARG001  handled by the callback
+        bool, typer.Option("--version", help="Show the version and end.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    configure_logging("auto")
+
+
+def main() -> None:
+    """Run the command line; every error of ours ends as a message and an exit code, never as a stack trace."""
+    try:
+        app(standalone_mode=True)
+    except HeadraceError as error:
+        sys.exit(fail(error))
+    except KeyboardInterrupt:
+        sys.exit(fail(CancelledError("interrupted")))
+    except BrokenPipeError:
+        sys.exit(EXIT_CODES[Code.INTERNAL])
+
+
+if __name__ == "__main__":
+    main()

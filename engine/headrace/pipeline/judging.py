@@ -1,0 +1,64 @@
+"""A trained model held against rows it has not seen and against the project's gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.evaluation import Evaluation, GateReport, GroupRates, Sample, evaluate, judge
+from headrace.pipeline.dataset import Dataset
+from headrace.training import Model, SplitMasks, TimeSplit, TrainedModel
+
+NAIVE = "naive"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the evaluation of one model found.
+
+    Attributes:
+        sample: the test rows with labels, scores, groups and naive scores.
+        evaluation: figures with intervals.
+        gates: the verdicts.
+    """
+
+    sample: Sample
+    evaluation: Evaluation
+    gates: GateReport
+
+
+def judge_model(dataset: Dataset, model: Model, split: TimeSplit, trained: TrainedModel) -> Judgement:
+    """Evaluate a model on the test part and hold it against the gates."""
+    masks = dataset.masks(split)
+    scores = trained.predict(test_rows(dataset, masks, trained.names))
+    sample = make_sample(dataset, model, masks, scores)
+    evaluation = evaluate(sample)
+    return Judgement(sample, evaluation, judge(model.gates, evaluation))
+
+
+def make_sample(dataset: Dataset, model: Model, masks: SplitMasks, scores: npt.NDArray[np.float64]) -> Sample:
+    """Test rows ready to judge, the naive baseline (historical rate by the declared columns) beside the scores."""
+    test = masks.test
+    known = masks.train | masks.valid
+    naive = dataset.columns(model.naive_by).values()
+    baselines = {}
+    if model.naive_by:
+        rates = GroupRates.fit(dataset.labels[known], *(column[known] for column in naive))
+        baselines[NAIVE] = rates.predict(*(column[test] for column in naive))
+    return Sample(
+        labels=dataset.labels[test],
+        scores=scores,
+        blocks=dataset.days[test],
+        base_rate=float(dataset.labels[known].mean()),
+        groups={name: column[test] for name, column in dataset.columns(model.slice_columns).items()},
+        baselines=baselines,
+    )
+
+
+def test_rows(dataset: Dataset, masks: SplitMasks, names: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    """The test part's features, in a model's order: float32[n_test, n_features]."""
+    places = [dataset.matrix.names.index(name) for name in names]
+    rows = np.asarray(dataset.matrix.values[masks.test])
+    return rows if places == list(range(rows.shape[1])) else np.ascontiguousarray(rows[:, places])

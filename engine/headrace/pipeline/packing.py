@@ -1,0 +1,176 @@
+"""From a trained, judged model to a registered version: exact export, verified, packaged under one digest."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.core.errors import FailedCheckError
+from headrace.core.files import staged_directory
+from headrace.monitoring import build_baseline
+from headrace.packaging import ModelVersion, PackageContents, Signature, build_package
+from headrace.packaging.export import ExportReport, export_lightgbm, verify_export
+from headrace.packaging.lineage import Lineage, TableRead
+from headrace.packaging.model_card import model_card
+from headrace.packaging.sbom import bill_of_materials
+from headrace.pipeline.context import RunContext
+from headrace.pipeline.dataset import Dataset
+from headrace.pipeline.judging import test_rows
+from headrace.serving.config import Device
+from headrace.serving.runtime import Session
+from headrace.training import TimeSplit, TrainedModel
+
+MAX_ABS_DIFF = 2e-6  # of a float32 probability against LightGBM's float64
+SCORE = "score"
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A registered version and what its export was held against.
+
+    Attributes:
+        version: the registry's entry.
+        export: leaves and predictions of the graph against LightGBM's.
+        size_bytes: of all files together.
+        files: JSON data: name, digest and size of each file.
+    """
+
+    version: ModelVersion
+    export: ExportReport
+    size_bytes: int
+    files: list[dict[str, Any]]
+
+
+def pack_model(
+    context: RunContext, dataset: Dataset, split: TimeSplit, trained: TrainedModel, evaluation: Mapping[str, Any]
+) -> Packed:
+    """Export, verify on every test row, package, register. Nothing is registered where a row meets another leaf.
+
+    Args:
+        context: the run.
+        dataset: rows and features; the reference statistics are those of training and validation rows.
+        split: the parts this model was trained and judged on.
+        trained: the model.
+        evaluation: the package's evaluation document.
+
+    Raises:
+        FailedCheckError: the exported graph is not the model.
+    """
+    name = context.project.model.name
+    with context.progress.step(f"package {name}", total=3) as step:
+        step.note("exact export")
+        graph = export_lightgbm(trained.booster, num_iteration=trained.best_iteration)
+        rows = test_rows(dataset, split.masks(dataset.times), trained.names)
+        report = verify_export(trained.booster, graph, rows, run=_runner(), num_iteration=trained.best_iteration)
+        if report.leaf_mismatches or report.max_abs_diff > MAX_ABS_DIFF:
+            raise FailedCheckError(
+                f"the exported graph is not the model: {report.leaf_mismatches} rows in other leaves, largest "
+                f"difference {report.max_abs_diff:.2e} (allowed {MAX_ABS_DIFF:.0e})"
+            )
+        step.advance()
+        step.note("reference statistics")
+        contents = _contents(context, dataset, split, trained, (graph, evaluation))
+        step.advance()
+        step.note("register")
+        with staged_directory(context.workspace.exchange / "package", replace=True) as staged:
+            package = build_package(staged / name, contents)
+            version = context.registry.register(name, staged / name)
+        step.advance()
+    files = [
+        {"name": path, "digest": entry.digest, "size_bytes": len(package.files[path])}
+        for path, entry in sorted(package.manifest.files.items())
+    ]
+    return Packed(version, report, sum(file["size_bytes"] for file in files), files)
+
+
+def _contents(
+    context: RunContext,
+    dataset: Dataset,
+    split: TimeSplit,
+    trained: TrainedModel,
+    documents: tuple[bytes, Mapping[str, Any]],
+) -> PackageContents:
+    graph, evaluation = documents
+    project = context.project
+    signature = Signature.of_matrix(trained.names)
+    lineage = Lineage(
+        snapshot={
+            name: TableRead(used["version"], used["digest"])
+            for name, used in context.records["validate"].facts["tables"].items()
+        },
+        plan_digest=dataset.plan.digest,
+        definition={**project.model.to_json(), "target": str(project.model.target), "split": split.to_json()},
+        code_commit=_commit(context.folder),
+    )
+    schema = {name: {"columns": used["columns"]} for name, used in context.records["validate"].facts["tables"].items()}
+    return PackageContents(
+        name=project.model.name,
+        model=graph,
+        plan=dataset.plan.to_json(),
+        schema=schema,
+        signature=signature,
+        baseline=_baseline(dataset, split, trained),
+        evaluation=evaluation,
+        lineage=lineage.to_json(),
+        sbom=bill_of_materials(project.model.name, graph),
+        model_card=model_card(
+            project.model.name,
+            description=project.question or f"A model of project {project.name}.",
+            evaluation=evaluation,
+            lineage=lineage,
+            signature=signature,
+        ),
+    )
+
+
+def _baseline(dataset: Dataset, split: TimeSplit, trained: TrainedModel) -> dict[str, Any]:
+    """Reference of every feature and of the score over all rows before the test part, labelled or not."""
+    masks = split.masks(dataset.times)
+    rows = np.flatnonzero(masks.train | masks.valid)
+    values = np.asarray(dataset.matrix.values)[rows]
+    scores = trained.predict(values).astype(np.float32)
+    roles = [feature.role for feature in dataset.plan.features]
+    return build_baseline(
+        np.column_stack([values, scores]),
+        names=[*trained.names, SCORE],
+        roles=[*roles, SCORE],
+        importances=trained.importance(),
+        times=dataset.matrix.query_time[rows],
+    ).to_json()
+
+
+def _runner() -> Any:
+    """Runs graphs through the server's own runtime; a graph's session is kept from chunk to chunk."""
+    sessions: dict[int, Session] = {}
+
+    def run(model: bytes, rows: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        session = sessions.get(id(model))
+        if session is None:
+            session = sessions.setdefault(id(model), Session(model, device=Device.CPU, name="verification"))
+        return session.run((rows,))[0]
+
+    return run
+
+
+def _commit(folder: Path) -> str | None:
+    """Commit of the project's repository; None where it is in none, or its files hold uncommitted changes."""
+    try:
+        head, changes = (
+            subprocess.run(  # noqa: S603  fixed arguments
+                ["git", "-C", str(folder), *arguments],  # noqa: S607  git is found as everywhere
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "."])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return None if changes else head

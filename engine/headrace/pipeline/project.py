@@ -1,0 +1,181 @@
+"""A user's project: one Python file that declares tables, features, a model, and how it is released and watched."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from headrace.core.errors import DefinitionError, HeadraceError, NotFoundError
+from headrace.features import EventTable, StateTable, TableReference
+from headrace.monitoring import RetrainPolicy
+from headrace.training import Model
+from headrace.validation import Schema
+
+PROJECT_FILE = "project.py"
+_MODULE = "headrace_project"
+
+
+@dataclass(frozen=True)
+class Release:
+    """How a new version meets traffic.
+
+    Attributes:
+        share: part of the traffic the canary takes first, in (0, 1).
+        requests: requests the canary is watched for before it is promoted.
+    """
+
+    share: float = 0.10
+    requests: int = 4_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise DefinitionError(f"release share is {self.share}; it must lie between 0 and 1")
+        if self.requests < 100:
+            raise DefinitionError(f"release requests is {self.requests}; a share of fewer than 100 says nothing")
+
+
+@dataclass(frozen=True)
+class UnitChange:
+    """A rehearsed fault: from one day on, a feature arrives in another unit. Monitoring must find it and name it.
+
+    Attributes:
+        feature: the feature that changes.
+        factor: what its values are multiplied by (60: seconds where minutes were meant).
+        words: for the report: "minutes arrive as seconds".
+    """
+
+    feature: str
+    factor: float
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """How a served model is watched.
+
+    Attributes:
+        window_days: length of the windows that drift and quality are judged over.
+        rehearsal: a fault injected once a run to prove that it is found; None: no rehearsal.
+        retrain: when a drifting model is trained again.
+    """
+
+    window_days: int = 7
+    rehearsal: UnitChange | None = None
+    retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
+
+
+@dataclass(frozen=True)
+class Project:
+    """What `headrace run` runs.
+
+    Attributes:
+        name: for people and paths.
+        model: the model, its features and through them every table.
+        schemas: what each stored table must satisfy, by table name.
+        question: what the model answers, as a sentence for the report.
+        positives: what a positive row is, in the plural ("late flights").
+        release: how a new version meets traffic.
+        monitoring: how a served model is watched.
+        units: column -> unit, for pictures.
+
+    Raises:
+        DefinitionError: a schema names a table that no definition brings in.
+    """
+
+    name: str
+    model: Model
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
+    question: str = ""
+    positives: str = "positive rows"
+    release: Release = field(default_factory=Release)
+    monitoring: Monitoring = field(default_factory=Monitoring)
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.schemas) - set(self.sources))
+        if unknown:
+            raise DefinitionError(
+                f"project '{self.name}': schema for table '{unknown[0]}', which no definition brings in; "
+                f"tables: {', '.join(self.sources)}"
+            )
+
+    @property
+    def sources(self) -> dict[str, Any]:
+        """Stored table -> its source, in the order the definitions name them."""
+        return {
+            table.table: table.source
+            for table in _tables(self.model.features)
+            if table.source is not None and not isinstance(table.source, TableReference)
+        }
+
+
+def _tables(definition: Any) -> Iterator[EventTable | StateTable]:
+    """Every table that a definition reads, in the order it names them."""
+    if isinstance(definition, (EventTable, StateTable)):
+        yield definition
+    elif is_dataclass(definition) and not isinstance(definition, type):
+        for part in fields(definition):
+            yield from _tables(getattr(definition, part.name))
+    elif isinstance(definition, (list, tuple)):
+        for item in definition:
+            yield from _tables(item)
+
+
+def load_project(path: Path) -> tuple[Project, Path]:
+    """Load a project file.
+
+    Args:
+        path: the file, or a folder that holds `project.py`.
+
+    Returns:
+        the project and its folder, absolute.
+
+    Raises:
+        NotFoundError: there is no such file.
+        DefinitionError: the file does not run, or does not define exactly one Project.
+    """
+    file = path / PROJECT_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise NotFoundError(f"there is no project at {path}", hint=f"a project is a folder that holds {PROJECT_FILE}")
+    module = _import_file(file.resolve())
+    found = [value for value in vars(module).values() if isinstance(value, Project)]
+    if len(found) != 1:
+        raise DefinitionError(
+            f"{file} defines {len(found)} projects; it must define exactly one",
+            hint='end the file with: project = hr.Project("name", model=...)',
+        )
+    return found[0], file.resolve().parent
+
+
+def _import_file(file: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(_MODULE, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_MODULE] = module
+    sys.path.insert(0, str(file.parent))  # a project's own modules stand beside its file
+    try:
+        spec.loader.exec_module(module)
+    except HeadraceError as error:
+        raise type(error)(f"{error.message}\n       {_place(error, file)}", hint=error.hint) from error
+    except Exception as error:
+        raise DefinitionError(
+            f"{file.name} does not run: {type(error).__name__}: {error}\n       {_place(error, file)}"
+        ) from error
+    finally:
+        sys.path.remove(str(file.parent))
+    return module
+
+
+def _place(error: BaseException, file: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == file.parent
+    ]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(file)

@@ -1,0 +1,125 @@
+"""The report's parts about the model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from headrace.features import FeaturePlan
+from headrace.pipeline.context import RunContext
+from headrace.pipeline.dataset import PLAN_FILE
+from headrace.pipeline.judging import NAIVE
+from headrace.pipeline.report.model import (
+    Ablation,
+    AblationArm,
+    CalibrationBin,
+    Estimate,
+    Evaluation,
+    FeatureImportance,
+    GateResult,
+    Histogram,
+    LearningCurve,
+    RocCurve,
+    ScorerQuality,
+    SliceQuality,
+)
+
+MAX_SLICES = 40
+
+
+def estimate(figure: dict[str, Any]) -> Estimate:
+    """A figure as the report has it; an undefined one shows as not a number."""
+    value = figure["value"]
+    return Estimate(float("nan") if value is None else value, figure["low"], figure["high"])
+
+
+def evaluation(judged: dict[str, Any], split: str) -> Evaluation:
+    """The model and the naive rule on the test rows."""
+    naive = judged["baselines"].get(NAIVE)
+    slices = [
+        SliceQuality(column, one["group"], one["rows"], estimate(one["figures"]["auc"]), one["label_rate"])
+        for column, slicing in judged["slicings"].items()
+        for one in slicing["slices"]
+    ]
+    return Evaluation(
+        split=split,
+        rows=judged["rows"],
+        positives=judged["positives"],
+        model=_scorer("model", judged["model"]),
+        naive=_scorer("naive: historical rate", naive["assessment"]) if naive else None,
+        slices=tuple(slices[:MAX_SLICES]),
+    )
+
+
+def importance(trained: dict[str, Any], context: RunContext) -> tuple[FeatureImportance, ...]:
+    """Every feature, largest gain first."""
+    path = context.workspace.features / PLAN_FILE
+    plan = FeaturePlan.from_json(json.loads(path.read_bytes()))
+    specs = {spec.name: spec for spec in plan.features}
+    return tuple(
+        FeatureImportance(name, share, specs[name].role, specs[name].description)
+        for name, share in sorted(trained["importance"].items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def ablation(compared: dict[str, Any], facts: dict[str, Any]) -> Ablation:
+    """What the window features are worth, paired."""
+    return Ablation(
+        full=AblationArm("all features", estimate(compared["challenger"]["auc"]), facts["features"]["features"]),
+        without_windows=AblationArm(
+            "without windows", estimate(compared["champion"]["auc"]), facts["train"]["features_without_windows"]
+        ),
+        difference=estimate(compared["improvement"]["auc"]),
+    )
+
+
+def learning_curve(trained: dict[str, Any]) -> LearningCurve:
+    """The validation metric tree by tree."""
+    return LearningCurve(
+        metric=trained["metric"],
+        valid=tuple(value for _, value in trained["curve"]),
+        best_round=trained["trees"],
+        higher_is_better=trained["metric"] != "log_loss",
+        stopped_early=trained["stopped_early"],
+    )
+
+
+def gates(judged: dict[str, Any]) -> tuple[GateResult, ...]:
+    """The verdicts."""
+    return tuple(
+        GateResult(
+            name=verdict["name"],
+            passed=verdict["passed"],
+            figure=estimate(verdict["figure"]),
+            allowed=verdict["name"],
+            reason=verdict["reason"],
+            limit=verdict["bound"],
+            direction="at_most" if "at most" in verdict["name"] else "at_least",
+        )
+        for verdict in judged["verdicts"]
+    )
+
+
+def _scorer(name: str, judged: dict[str, Any]) -> ScorerQuality:
+    figures = judged["figures"]
+    bins = judged["calibration"]["bins"]
+    return ScorerQuality(
+        name=name,
+        auc=estimate(figures["auc"]),
+        roc=RocCurve(tuple(judged["roc"]["false_positive_rate"]), tuple(judged["roc"]["true_positive_rate"])),
+        ece=estimate(figures["ece"]),
+        calibration=tuple(CalibrationBin(one["mean_score"], estimate(one["rate"]), one["rows"]) for one in bins),
+        scores=_score_histogram(bins),
+        log_loss=estimate(figures["log_loss"]),
+        brier=estimate(figures["brier"]),
+        average_precision=estimate(figures["average_precision"]),
+    )
+
+
+def _score_histogram(bins: list[dict[str, Any]]) -> Histogram | None:
+    """Rows by score: the calibration's bins hold equally many rows or equally wide scores; here their means are edges."""
+    means = [one["mean_score"] for one in bins]
+    if len(means) < 2 or sorted(set(means)) != means:
+        return None
+    inner = [(low + high) / 2 for low, high in zip(means, means[1:], strict=False)]
+    return Histogram((0.0, *inner, 1.0), tuple(one["rows"] for one in bins))

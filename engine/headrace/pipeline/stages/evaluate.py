@@ -1,0 +1,68 @@
+"""Stage five: figures with intervals on rows the model has not seen, and the gates' verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from headrace.evaluation import compare, gate_json
+from headrace.pipeline.context import RunContext
+from headrace.pipeline.dataset import load_dataset
+from headrace.pipeline.judging import NAIVE, judge_model, test_rows
+from headrace.pipeline.stage import StageOutcome
+from headrace.pipeline.stages.train import FULL, REFIT, WITHOUT_WINDOWS
+from headrace.training.storage import load_trained
+
+
+class EvaluateStage:
+    """Judges both versions and what the window features are worth."""
+
+    name: ClassVar[str] = "evaluate"
+    after: ClassVar[tuple[str, ...]] = ("train",)
+    code: ClassVar[tuple[str, ...]] = ("core", "evaluation")
+
+    def inputs(self, context: RunContext) -> Any:
+        """Gates, slices and the naive baseline's columns."""
+        model = context.project.model
+        return {
+            "gates": [gate_json(gate) for gate in model.gates],  # type: ignore[arg-type]
+            "slices": list(model.slice_columns),
+            "naive": list(model.naive_by),
+        }
+
+    def outputs(self, context: RunContext) -> list[Path]:
+        """Nothing beside the record."""
+        return []
+
+    def run(self, context: RunContext) -> StageOutcome:
+        """Evaluate; a failed gate is recorded here and stops the package stage."""
+        model = context.project.model
+        dataset = load_dataset(context)
+        models = context.workspace.models
+        with context.progress.step("evaluate", total=3) as step:
+            step.note("first version")
+            first = judge_model(dataset, model, model.split, load_trained(models / FULL))
+            step.advance()
+            step.note("without window features")
+            ablated = load_trained(models / WITHOUT_WINDOWS)
+            scores = ablated.predict(test_rows(dataset, dataset.masks(model.split), ablated.names))
+            ablation = compare(first.sample, scores)
+            step.advance()
+            step.note("second version")
+            second = judge_model(dataset, model, model.split, load_trained(models / REFIT))
+            step.advance()
+        auc = first.evaluation.figure("auc")
+        without = ablation.champion["auc"]
+        naive = first.evaluation.baselines.get(NAIVE)
+        return StageOutcome(
+            headline=f"test AUC {auc} · without windows {without.value:.3f}",
+            detail=f"{first.gates}" + (f" · naive {naive.assessment.figures['auc'].value:.3f}" if naive else ""),
+            facts={
+                "auc_test": auc.value,
+                "auc_test_without_windows": without.value,
+                "evaluation": first.evaluation.to_json(),
+                "gates": first.gates.to_json(),
+                "ablation": ablation.to_json(),
+                "refit": {"evaluation": second.evaluation.to_json(), "gates": second.gates.to_json()},
+            },
+        )
