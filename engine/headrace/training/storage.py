@@ -8,6 +8,7 @@ from pathlib import Path
 from headrace.core.errors import CorruptedError
 from headrace.core.files import staged_directory
 from headrace.core.hashing import digest_bytes
+from headrace.training.library import load_lightgbm
 from headrace.training.settings import TrainingSettings
 from headrace.training.trained import CurvePoint, TrainedModel
 
@@ -39,8 +40,7 @@ def load_trained(folder: Path) -> TrainedModel:
     Raises:
         CorruptedError: the folder does not hold a trained model.
     """
-    import lightgbm as lgb
-
+    lgb = load_lightgbm()
     try:
         training = json.loads((folder / TRAINING_FILE).read_text())
         text = (folder / MODEL_FILE).read_text()

@@ -1,6 +1,6 @@
 """Train LightGBM, reproducibly: the same data and settings give the same trees.
 
-The only module of this package that imports LightGBM, and only when it is asked to train.
+LightGBM is loaded when training starts, not before.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from headrace.core.errors import InvalidInputError
 from headrace.core.progress import Progress, SilentProgress, Step
 from headrace.training.dataset import TrainingData
+from headrace.training.library import load_lightgbm
 from headrace.training.settings import TrainingSettings
 from headrace.training.split import Mask
 from headrace.training.trained import CurvePoint, TrainedModel, gain_shares
@@ -30,8 +31,7 @@ def train(
         settings: parameters and limits.
         progress: where to report: a step of at most `rounds` trees.
     """
-    import lightgbm as lgb
-
+    lgb = load_lightgbm()
     settings = settings or TrainingSettings()
     started = time.perf_counter()
     fit = _dataset(data, data.split.train, settings)
@@ -67,8 +67,7 @@ def refit(
     Raises:
         InvalidInputError: `rounds` is below 1.
     """
-    import lightgbm as lgb
-
+    lgb = load_lightgbm()
     if rounds < 1:
         raise InvalidInputError(f"refit needs at least 1 tree, not {rounds}")
     started = time.perf_counter()
@@ -118,8 +117,7 @@ def _trained(
 
 
 def _dataset(data: TrainingData, mask: Mask, settings: TrainingSettings, *, reference: Any = None) -> Any:
-    import lightgbm as lgb
-
+    lgb = load_lightgbm()
     parameters = settings.lightgbm_parameters()
     labels = data.labels[mask].astype(np.float32)
     made = lgb.Dataset(
