@@ -75,8 +75,8 @@ def test_improvement_over_a_baseline(evaluation):
 
 
 def test_what_the_evaluation_does_not_hold_is_named(evaluation):
-    with pytest.raises(NotFoundError, match="not sliced by 'carier'; it is by: carrier") as caught:
-        MaxGap("auc", by="carier", gap=0.1).judge(evaluation)
+    with pytest.raises(NotFoundError, match="not sliced by 'carriers'; it is by: carrier") as caught:
+        MaxGap("auc", by="carriers", gap=0.1).judge(evaluation)
     assert caught.value.hint == "did you mean 'carrier'?"
     with pytest.raises(NotFoundError, match="no baseline 'naive'; known: base_rate"):
         Improves(over="naive").judge(evaluation)
