@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 from rich.console import Console
@@ -65,7 +65,7 @@ class ConsoleProgress:
             disable=not self._console.is_terminal,
         )
 
-    def __enter__(self) -> ConsoleProgress:
+    def __enter__(self) -> Self:
         self._bars.start()
         return self
 

@@ -40,6 +40,7 @@ def _version(*, value: bool) -> None:
 
 @app.callback()
 def _main(
+    *,
     version: Annotated[  # noqa: ARG001  handled by the callback
         bool, typer.Option("--version", help="Show the version and end.", callback=_version, is_eager=True)
     ] = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -22,14 +22,9 @@ class Step(Protocol):
 class Progress(Protocol):
     """Where a stage reports to."""
 
-    def step(self, label: str, total: float | None = None) -> _StepContext:
+    def step(self, label: str, total: float | None = None) -> AbstractContextManager[Step]:
         """Open a step; `total` in the step's unit, or None where it is not known."""
         ...
-
-
-class _StepContext(Protocol):
-    def __enter__(self) -> Step: ...
-    def __exit__(self, *exc_info: object) -> bool | None: ...
 
 
 class _SilentStep:

@@ -70,7 +70,7 @@ class Dataset:
         return {name: _plain(self.spine[name]) for name in names}
 
     def outcomes(self) -> pa.Table:
-        """Labels as they become known: prediction_id, event_time, available_at, label; rows without a label left out."""
+        """Labels as they become known: prediction_id, event_time, available_at, label; only rows that have one."""
         import pyarrow as pa
 
         rows = np.flatnonzero(self.labelled)

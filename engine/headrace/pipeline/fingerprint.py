@@ -18,7 +18,7 @@ from headrace.core.hashing import digest_bytes, digest_file, digest_json
 _ROOTS = {"headrace": Path(__file__).parents[1]}
 
 
-def describe(value: Any) -> Any:
+def describe(value: Any) -> Any:  # noqa: PLR0911  one line a kind of value
     """Turn a definition into JSON data that is equal exactly when the definition is.
 
     Dataclasses become their fields, functions the source of the file that defines them, paths the digest of the file's
@@ -56,7 +56,7 @@ def _describe_function(function: Any) -> Any:
 @cache
 def code_digest(packages: tuple[str, ...]) -> str:
     """Digest of the source of engine packages (`data`, `features`, ...; `kernels` for headrace_kernels)."""
-    digests = []
+    digests: list[Any] = []
     for package in sorted(packages):
         root = _ROOTS["headrace"] / package if package != "kernels" else _kernels_root()
         digests.extend(

@@ -86,7 +86,7 @@ def pack_model(
         {"name": path, "digest": entry.digest, "size_bytes": len(package.files[path])}
         for path, entry in sorted(package.manifest.files.items())
     ]
-    return Packed(version, report, sum(file["size_bytes"] for file in files), files)
+    return Packed(version, report, sum(map(len, package.files.values())), files)
 
 
 def _contents(

@@ -181,7 +181,7 @@ def _send(
 
 
 def _ordered(pool: ThreadPoolExecutor, one: Any, starts: range, in_flight: int) -> Iterator[_Answer]:
-    """Answers in the order of `starts` with a bounded number of requests handed to the pool; the first error ends all."""
+    """Answers in the order of `starts`, few requests handed to the pool at a time; the first error ends all."""
     remaining = iter(starts)
     waiting: list[Future[_Answer]] = [pool.submit(one, start) for start in itertools.islice(remaining, 2 * in_flight)]
     while waiting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from headrace.features import FeaturePlan
@@ -117,9 +118,9 @@ def _scorer(name: str, judged: dict[str, Any]) -> ScorerQuality:
 
 
 def _score_histogram(bins: list[dict[str, Any]]) -> Histogram | None:
-    """Rows by score: the calibration's bins hold equally many rows or equally wide scores; here their means are edges."""
+    """Rows by score, from the calibration's bins: the borders lie half-way between their mean scores."""
     means = [one["mean_score"] for one in bins]
     if len(means) < 2 or sorted(set(means)) != means:
         return None
-    inner = [(low + high) / 2 for low, high in zip(means, means[1:], strict=False)]
+    inner = [(low + high) / 2 for low, high in pairwise(means)]
     return Histogram((0.0, *inner, 1.0), tuple(one["rows"] for one in bins))

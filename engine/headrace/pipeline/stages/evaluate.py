@@ -30,7 +30,7 @@ class EvaluateStage:
             "naive": list(model.naive_by),
         }
 
-    def outputs(self, context: RunContext) -> list[Path]:
+    def outputs(self, context: RunContext) -> list[Path]:  # noqa: ARG002  the protocol's signature
         """Nothing beside the record."""
         return []
 

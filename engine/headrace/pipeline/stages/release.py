@@ -1,4 +1,4 @@
-"""Stage eight: the second version goes out as a canary, is promoted, and is rolled back; the ledger outlives the server."""
+"""Stage eight: the second version goes out as a canary, is promoted, and is rolled back."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class ReleaseStage:
             raise FailedCheckError("the ledger after a restart of the server is not the one before")
         share = float(np.mean(canary == second))
         return StageOutcome(
-            headline=f"version {second}: canary {share:.1%} of {release.requests:,} requests, promoted, rolled back to {first}",
+            headline=f"version {second} took {share:.1%} of {release.requests:,} requests, promoted, rolled back",
             detail=f"{release.share:.0%} planned, every key on its version · the ledger survived a restart",
             facts={
                 "planned_share": release.share,

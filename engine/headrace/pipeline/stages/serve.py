@@ -71,7 +71,7 @@ class ServeStage:
         return StageOutcome(
             headline=f"{len(test):,} answers equal the offline scores (max diff {difference:.1e})",
             detail=f"ready in {ready['seconds']:.2f} s · {ready['device']}{reason} · "
-            f"p50 {single['p50_ms']:.2f} ms, p99 {single['p99_ms']:.2f} ms, {bulk['rows'] / bulk['seconds']:,.0f} rows/s",
+            f"p50 {single['p50_ms']:.2f} ms, p99 {single['p99_ms']:.2f} ms",
             facts={
                 "rows": len(test),
                 "rows_labelled": int(labelled.sum()),
