@@ -22,7 +22,6 @@ from headrace.monitoring.reference import (
     NaturalLimits,
     decile_bins,
     population_stability,
-    wasserstein,
 )
 from headrace.monitoring.significance import (
     chi_square_critical,
@@ -30,7 +29,7 @@ from headrace.monitoring.significance import (
     false_discovery_rejections,
     rate_p_value,
 )
-from headrace.monitoring.sketch import READ_ROLES, FeatureSketch, check_columns, sketch_feature
+from headrace.monitoring.sketch import READ_ROLES, FeatureSketch, check_columns, distance_of, sketch_feature
 
 
 @dataclass(frozen=True)
@@ -231,20 +230,16 @@ def _judge_values(
 ) -> tuple[list[DriftStatistic], tuple[float, float]]:
     """Statistics of the values, and the p-values of their histogram and of their leaving the reference's support."""
     edges, counts, old = np.array(reference.edges), np.array(sketch.counts), np.array(reference.counts)
-    offsets = np.array(sketch.offsets)
-    beyond = sketch.above_excess / sketch.values
-    if reference.discrete:
-        distance = wasserstein(counts, old, edges, offsets) + beyond
-    else:
-        distance = wasserstein(counts, old, edges) + float(offsets.sum()) / sketch.values + beyond
     deciles = decile_bins(old)
-    psi = population_stability(np.bincount(deciles, counts), np.bincount(deciles, old))
+    binned = np.bincount(deciles, counts)
+    binned[-1] += sketch.above
+    psi = population_stability(binned, np.bincount(deciles, old))
     degrees = int(deciles[-1])
     noise = 1.0 / sketch.values + 1.0 / reference.values
     critical = chi_square_critical(settings.alpha, degrees) * noise if degrees else 0.0
     distance_limit = max(settings.wasserstein, natural.wasserstein)
     statistics = [
-        DriftStatistic("wasserstein", distance / scale(reference.std, edges), distance_limit),
+        DriftStatistic("wasserstein", distance_of(reference, sketch) / scale(reference.std, edges), distance_limit),
         DriftStatistic("psi", psi, max(settings.psi, critical, natural.psi)),
     ]
     if reference.discrete and reference.role in READ_ROLES:

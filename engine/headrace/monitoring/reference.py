@@ -116,22 +116,26 @@ def wasserstein(
     reference: NDArray[np.int64],
     edges: NDArray[np.float64],
     offsets: NDArray[np.float64] | None = None,
+    *,
+    above: int = 0,
 ) -> float:
     """First Wasserstein distance between two histograms on the same edges: the area between their distributions.
 
-    Mass beyond the last edge is the caller's to add; below the first it is in `offsets[0]`.
+    Only up to the last edge: what lies beyond it is the caller's to add.
 
     Args:
-        counts: int64[e], not all zero.
+        counts: int64[e], of values up to the last edge.
         reference: int64[e], not all zero.
         edges: float64[e].
+        above: values above the last edge; together with counts not zero.
         offsets: for a discrete reference, float64[e]: summed distance of each bin's values to its edge; exact unless
             the distributions cross inside a bin. None: values lie evenly inside a bin, in both.
     """
-    gap = np.cumsum(counts) / counts.sum() - np.cumsum(reference) / reference.sum()
+    rows = counts.sum() + above
+    gap = np.cumsum(counts) / rows - np.cumsum(reference) / reference.sum()
     if offsets is None:
         return float(np.dot((np.abs(gap[:-1]) + np.abs(gap[1:])) / 2.0, np.diff(edges)))
-    area = np.concatenate(([0.0], gap[:-1] * np.diff(edges))) + offsets / counts.sum()
+    area = np.concatenate(([0.0], gap[:-1] * np.diff(edges))) + offsets / rows
     return float(np.abs(area).sum())
 
 
