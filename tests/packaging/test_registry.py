@@ -202,6 +202,15 @@ def test_nothing_is_ever_changed_or_deleted(registry, make_package, table):
             tx.execute(statement)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_row_cannot_be_replaced_by_its_number_or_by_its_digest(registry, make_package, version):
+    registered = registry.register("late", make_package().path)
+    forged = {"name": "late", "version": version, "digest": registered.digest, "created_at": "1970-01-01T00:00:00"}
+    with pytest.raises(sa.exc.IntegrityError, match="append-only"), registry.engine.begin() as tx:
+        tx.execute(sa.insert(VERSIONS).prefix_with("OR REPLACE").values(forged))
+    assert registry.versions("late") == (registered,)
+
+
 @given(moves=st.lists(st.tuples(st.sampled_from(["champion", "challenger"]), st.sampled_from([1, 2, 3, None]))))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_aliases_are_the_fold_of_their_history(registry, make_package, moves):

@@ -63,11 +63,12 @@ def forbid_changes(table: sa.Table) -> None:
     """Make a table append-only: triggers refuse UPDATE and DELETE from any client of the file.
 
     `INSERT OR REPLACE` deletes the row it replaces without firing a delete trigger, so an insert trigger refuses a row
-    whose primary key is there already.
+    whose primary key, or other unique columns, are there already.
     """
     refuse = f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
-    same_key = " AND ".join(f"{column.name} = NEW.{column.name}" for column in table.primary_key.columns)
-    occupied = f"EXISTS (SELECT 1 FROM {table.name} WHERE {same_key})"  # noqa: S608  names from code, not input
+    unique = [one for one in table.constraints if isinstance(one, sa.PrimaryKeyConstraint | sa.UniqueConstraint)]
+    same = sorted(" AND ".join(f"{column.name} = NEW.{column.name}" for column in one.columns) for one in unique)
+    occupied = f"EXISTS (SELECT 1 FROM {table.name} WHERE {' OR '.join(same)})"  # noqa: S608  names from code
     for name, condition in (
         ("no_update", f"BEFORE UPDATE ON {table.name}"),
         ("no_delete", f"BEFORE DELETE ON {table.name}"),
