@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class PredictionLog:
         self._changed = threading.Condition()
         self._queue: deque[PredictionBatch] = deque()
         self._queued_rows = 0
-        self._counts = LogCounts()
+        self._counts = dict.fromkeys((field.name for field in fields(LogCounts)), 0)
         self._flush_wanted = 0
         self._flushed = 0
         self._closed = False
@@ -120,7 +120,7 @@ class PredictionLog:
             if self._closed:
                 self._count(lost_closed=rows)
                 return False
-            if self._counts.pending + rows > self._limits.pending_rows:
+            if self._counts["pending"] + rows > self._limits.pending_rows:
                 self._count(lost_full=rows)
                 return False
             self._queue.append(batch)
@@ -133,7 +133,7 @@ class PredictionLog:
     def counts(self) -> LogCounts:
         """Consistent snapshot of the counts since the log was opened."""
         with self._changed:
-            return self._counts
+            return LogCounts(**self._counts)
 
     def flush(self) -> None:
         """Wait until every row appended before this call is written or counted as lost."""
@@ -153,7 +153,8 @@ class PredictionLog:
 
     def _count(self, **added: int) -> None:
         """Add to the counts; the caller holds the lock."""
-        self._counts = replace(self._counts, **{name: getattr(self._counts, name) + n for name, n in added.items()})
+        for name, rows in added.items():
+            self._counts[name] += rows
 
     def _run(self) -> None:
         closing = False
