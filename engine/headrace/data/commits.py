@@ -123,6 +123,7 @@ def commit_table(path: Path, table: pa.Table, *, digest: TableDigest, transactio
         custom_metadata={METADATA_KEY: canonical_json(facts).decode()},
         app_transactions=[Transaction(transaction, 1)],
     )
+    whole = table.combine_chunks()  # delta-rs writes several batches in any order; one batch keeps the rows' order
     failure: Exception | None = None
     with _writing(path):
         for attempt in range(ATTEMPTS):
@@ -132,7 +133,7 @@ def commit_table(path: Path, table: pa.Table, *, digest: TableDigest, transactio
             try:
                 write_deltalake(
                     path,
-                    table,
+                    whole,
                     mode="overwrite",
                     schema_mode="overwrite",
                     configuration=KEEP_EVERY_VERSION,
