@@ -93,17 +93,20 @@ def _value(expression: Expression, resolve: Resolve) -> Any:
     match expression:
         case Literal(value):
             return pa.scalar(value)
-        case Unary("is_null", operand):
-            return pc.is_null(_value(operand, resolve))
-        case Unary("hours_since_epoch", operand):
-            stamps = pc.cast(_value(operand, resolve), pa.timestamp("us", "UTC"))
-            return pc.divide(pc.cast(pc.cast(stamps, pa.int64()), pa.float64()), _US_PER_HOUR)
         case Unary(operator, operand):
-            return pc.call_function(_FUNCTIONS[operator], [_value(operand, resolve)])
-        case Binary("div", left, right):
-            numerator, denominator = (pc.cast(_value(side, resolve), pa.float64()) for side in (left, right))
-            return pc.divide(numerator, denominator)
+            return _apply(operator, [_value(operand, resolve)])
         case Binary(operator, left, right):
-            return pc.call_function(_FUNCTIONS[operator], [_value(left, resolve), _value(right, resolve)])
+            return _apply(operator, [_value(left, resolve), _value(right, resolve)])
         case _:
             return resolve(expression)
+
+
+def _apply(operator: str, operands: list[Any]) -> Any:
+    if operator == "is_null":
+        return pc.is_null(operands[0])
+    if operator == "hours_since_epoch":
+        stamps = pc.cast(operands[0], pa.timestamp("us", "UTC"))
+        return pc.divide(pc.cast(pc.cast(stamps, pa.int64()), pa.float64()), _US_PER_HOUR)
+    if operator == "div":
+        return pc.divide(*(pc.cast(side, pa.float64()) for side in operands))
+    return pc.call_function(_FUNCTIONS[operator], operands)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from headrace.core.errors import UnimplementedError
-from headrace.core.progress import Progress
+from headrace.core.progress import Progress, SilentProgress
 from headrace.features.matrix import FeatureMatrix
 from headrace.features.plan import FeaturePlan
 
@@ -32,7 +31,9 @@ def compute(
         progress: where to report to.
 
     Raises:
-        InvalidInputError: a table or column is missing, has another type than the plan says, a row has no query time, or
-            a sum leaves the exact range.
+        InvalidInputError: a table or column is missing, has another type than the plan says, a row has no query time,
+            or a sum leaves the exact range.
     """
-    raise UnimplementedError("the executor comes with the next commit")
+    from headrace.features.execution_run import run_plan  # here, so that definitions load without Arrow and Numba
+
+    return run_plan(plan, tables, spine=spine, threads=threads, progress=progress or SilentProgress())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ _STEP_KINDS: dict[str, type[WindowStep | StateStep | CalendarStep]] = {
     "state": StateStep,
     "calendar": CalendarStep,
 }
-_Record = TypeVar("_Record", EventView, StateView, WindowStep, StateStep, CalendarStep)
+_Record = TypeVar("_Record", bound="EventView | StateView | WindowStep | StateStep | CalendarStep")
 
 
 def plan_to_json(plan: FeaturePlan) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def plan_from_json(data: Mapping[str, Any]) -> FeaturePlan:
         raise CorruptedError(f"this is no feature plan: its format is {data.get('format')!r}, expected '{FORMAT}'")
     if data.get("format_version") != FORMAT_VERSION:
         raise CorruptedError(
-            f"feature plan format version {data.get('format_version')!r} is not known; this release reads {FORMAT_VERSION}",
+            f"feature plan format version {data.get('format_version')!r} is not known: this release reads "
+            f"{FORMAT_VERSION}",
             hint="the plan was written by another release of headrace: upgrade, or build the package again",
         )
     try:
@@ -141,7 +142,8 @@ def _step_from_json(data: Mapping[str, Any], states: Mapping[str, StateView]) ->
 
 
 def _record(cls: type[_Record], data: Mapping[str, Any]) -> _Record:
-    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+    construct: Callable[..., _Record] = cls
+    return construct(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

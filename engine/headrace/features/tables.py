@@ -37,7 +37,7 @@ class EventTable:
 
     Attributes:
         name: the view's name.
-        source: where the rows come from: a `CsvSource`, or `table("flights")` for a view of a table brought in elsewhere.
+        source: where the rows come from: a `CsvSource`, or `table("flights")` for a view of a stored table.
         keys: columns that name the entities events belong to.
         event_time: timestamp column, when it happened; a row without it happened never.
         available_at: timestamp column, when it became known; a row without it is not known yet. Where no column is

@@ -1,0 +1,109 @@
+"""Run window features: one block for each view and key, sharing its grouping, bounds and prefix sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from headrace_kernels.arrays import ExactRangeError, Statistic, ValueColumn, WindowRequest
+from headrace_kernels.cpu import grouping, windows
+from headrace_kernels.dtypes import Flags, Matrix, Positions, Times
+
+from headrace.core.errors import InvalidInputError
+from headrace.features.keys import encode_keys, without_rows
+from headrace.features.plan import WindowStep
+from headrace.features.table_columns import TableColumns
+from headrace.features.views import EventView
+
+
+@dataclass(frozen=True)
+class ViewTimes:
+    """When the events of a view happened and from which query time on they are seen.
+
+    Attributes:
+        time: int64[n_events].
+        visible_at: int64[n_events], later than `time`.
+        kept: bool[n_events], False where a time is null; None where none is.
+        order: int64[n_events], rows by (time, visible_at, position).
+    """
+
+    time: Times
+    visible_at: Times
+    kept: Flags | None
+    order: Positions
+
+
+@dataclass(frozen=True)
+class Spine:
+    """The rows that ask.
+
+    Attributes:
+        columns: their columns.
+        query_time: int64[n_rows].
+        order: int64[n_rows], rows by (query time, position).
+    """
+
+    columns: TableColumns
+    query_time: Times
+    order: Positions
+
+
+def view_times(view: EventView, events: TableColumns) -> ViewTimes:
+    """Order a view's events. Null times keep an event out: it has not happened, or nobody knows of it yet."""
+    time, kept = events.times(view.event_time)
+    known = time
+    if view.available_at is not None and view.available_at != view.event_time:
+        known, also_kept = events.times(view.available_at)
+        kept = also_kept if kept is None else kept if also_kept is None else kept & also_kept
+    visible_at = np.maximum(known + view.delay_us, time + 1)
+    return ViewTimes(time, visible_at, kept, grouping.order_events(time, visible_at))
+
+
+class WindowBlock:
+    """Window features that share a view and a key."""
+
+    def __init__(
+        self, view: EventView, events: TableColumns, steps: Sequence[WindowStep], slots: Sequence[int]
+    ) -> None:
+        self.view = view
+        self.events = events
+        self.by, self.on = steps[0].by, steps[0].on
+        names = list(dict.fromkeys(step.column for step in steps if step.column is not None))
+        bits = {step.column: step.resolution_bits for step in steps}
+        self.names = names
+        self.bits = [bits[name] for name in names]
+        self.requests = [
+            WindowRequest(
+                Statistic[step.statistic.upper()],
+                step.width_us,
+                slot,
+                names.index(step.column) if step.column is not None else None,
+                step.above if step.above is not None else 0.0,
+            )
+            for step, slot in zip(steps, slots, strict=True)
+        ]
+
+    def tasks(self, times: ViewTimes, spine: Spine, out: Matrix, n_tasks: int) -> list[Callable[[], None]]:
+        """Group events and queries by key, and give the tasks that write the block's columns.
+
+        Raises:
+            InvalidInputError: a value or a sum leaves the exact range.
+        """
+        codes = encode_keys(self.events, self.by, spine.columns, self.on)
+        queries = grouping.group_ordered_queries(codes.right, spine.query_time, codes.n_keys, spine.order)
+        events = grouping.group_ordered_events(
+            without_rows(codes.left, times.kept), times.time, times.visible_at, codes.n_keys, times.order
+        )
+        try:
+            columns = windows.scale_columns(self._values(), self.requests)
+            return windows.plan_windows(events, queries, columns, self.requests, out, n_tasks=n_tasks)
+        except ExactRangeError as error:
+            raise InvalidInputError(
+                f"column '{self.names[error.column]}' of '{self.view.name}': {error}",
+                hint=f"declare a coarser step: EventTable('{self.view.name}', ..., resolution=2**-7), for example",
+            ) from error
+
+    def _values(self) -> list[ValueColumn]:
+        numbers = [self.events.numbers(name) for name in self.names]
+        return [ValueColumn(values, valid, bits) for (values, valid), bits in zip(numbers, self.bits, strict=True)]
