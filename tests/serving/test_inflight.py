@@ -83,6 +83,16 @@ def test_requests_behind_a_busy_model_share_one_batch(slow, busy):
 
 
 @pytest.mark.slow
+def test_a_request_without_a_deadline_waits_its_turn(slow, busy):
+    server, client = slow()
+    first = ask(client, busy)
+    until(lambda: queue_of(server)._running == 1)
+    patient = client._calls["ModelInfer"].future(InferCall("slow", busy).to_message(), timeout=None)
+    assert first().scores.tolist() == busy[0, :1].tolist()
+    assert patient.result().model_name == "slow"
+
+
+@pytest.mark.slow
 def test_a_deadline_in_the_queue_is_kept_by_the_server(slow, busy):
     """The server answers on time by itself: the client's own deadline is far away."""
     server, client = slow()

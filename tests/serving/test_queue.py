@@ -83,6 +83,20 @@ def test_a_thread_whose_ticket_another_answered_is_woken_and_takes_nothing():
     assert batch.tickets == (second,)
 
 
+def test_a_deadline_centuries_away_is_slept_towards_like_none():
+    queue, _ = new_queue()
+    first, second = make(), make(deadline=1e11)
+    submit(queue, first)
+    running = queue.take(first)
+    submit(queue, second)
+    asleep = threading.Event()
+    second._before_sleep = lambda _: asleep.set()
+    wait = in_thread(lambda: queue.take(second))
+    assert asleep.wait(JOIN_S)
+    answer(queue, running)
+    assert wait().tickets == (second,)
+
+
 def test_the_second_slot_waits_for_the_window_counted_from_the_first_request():
     queue, clock = new_queue(parallel=2, window_s=0.001)
     first, second, third = make(), make(), make()

@@ -98,7 +98,7 @@ class ServingConfig:
     prediction_log: Path | None = None
     device: Device = Device.AUTO
     batching: BatchingConfig = field(default_factory=BatchingConfig)
-    threads: int = 16
+    threads: int = 8
     poll_ms: int = 200
     grace_s: float = 10.0
     ready_file: Path | None = None

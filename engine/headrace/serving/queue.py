@@ -143,7 +143,7 @@ class BatchQueue:
                 deadlines = (ticket.deadline for ticket in self._waiting if ticket.deadline is not None)
                 until = _earliest(fires_at, min(deadlines, default=None))
                 self._executors += 1
-                self._arrived.wait(None if until is None else max(0.0, until - now))
+                self._arrived.wait(None if until is None else min(max(0.0, until - now), threading.TIMEOUT_MAX))
                 self._executors -= 1
 
     def _try_take(self, now: float) -> tuple[Batch | None, float | None]:

@@ -86,7 +86,7 @@ class Ticket:
         if self._before_sleep is not None:
             watch, self._before_sleep = self._before_sleep, None
             watch(self)
-        self._token.acquire(timeout=-1 if seconds is None else max(0.0, seconds))
+        self._token.acquire(timeout=-1 if seconds is None else min(max(0.0, seconds), threading.TIMEOUT_MAX))
 
 
 @dataclass(frozen=True)

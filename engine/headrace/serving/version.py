@@ -72,8 +72,11 @@ class ServedVersion:
             HeadraceError: the batch failed.
         """
         self.queue.submit(ticket)
-        while (batch := self.queue.take(ticket)) is not None:
-            run_batch(self.queue, batch, self._work)
+        try:
+            while (batch := self.queue.take(ticket)) is not None:
+                run_batch(self.queue, batch, self._work)
+        finally:
+            self.queue.cancel(ticket)  # a no-op unless this thread failed: no ticket stays behind without a thread
         if ticket.error is not None:
             raise ticket.error
         assert ticket.outputs is not None

@@ -22,6 +22,8 @@ from headrace.wire.status import STATUS_NUMBERS, status_details
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 RETRY_PUSHBACK_MS = "10"
+NO_DEADLINE_S = 1e8
+"""grpcio gives a call without a deadline some centuries instead of None."""
 
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -105,7 +107,7 @@ class GrpcTransport:
 
 def _time_left(context: Any) -> float | None:
     seconds: float | None = context.time_remaining()
-    return seconds
+    return seconds if seconds is not None and seconds < NO_DEADLINE_S else None
 
 
 def _abort(context: Any, error: HeadraceError) -> NoReturn:
