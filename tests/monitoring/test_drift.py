@@ -80,6 +80,14 @@ def test_an_unimportant_feature_is_named_and_is_not_the_windows_verdict(baseline
     assert report.reason == "1 of 3 features drifted"
 
 
+def test_of_two_features_the_important_one_is_named_first(baseline):
+    values = changed("speed", lambda column: column + 3_000)
+    values[:, NAMES.index("mean_delay")] += 8
+    report = judge_drift(baseline, values)
+    assert [feature.name for feature in report.drifted] == ["mean_delay", "speed"]
+    assert report.features[0].excess < report.features[1].excess
+
+
 def test_many_unimportant_features_are_the_windows_verdict(baseline):
     settings = DriftSettings(important_share=0.9, drifted_share=0.5)
     values = changed("speed", lambda column: column + 300)

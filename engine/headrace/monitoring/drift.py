@@ -116,7 +116,7 @@ class DriftReport:
     Attributes:
         verdict: DRIFTED when an important feature, or a large part of them, does.
         reason: one sentence.
-        features: furthest beyond its limit first.
+        features: drifted ones first, of those the important ones, then the furthest beyond its limit.
     """
 
     verdict: Verdict
@@ -126,7 +126,7 @@ class DriftReport:
 
     @property
     def drifted(self) -> tuple[FeatureDrift, ...]:
-        """Features that drifted, furthest first: what to look at."""
+        """Features that drifted, in the order to look at them."""
         return tuple(feature for feature in self.features if feature.verdict is Verdict.DRIFTED)
 
     def to_json(self) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def _conclude(judged: Sequence[FeatureDrift], rows: int, settings: DriftSettings
             feature if significant or feature.verdict is not Verdict.DRIFTED else _cleared(feature)
             for feature, significant in zip(judged, real, strict=True)
         ),
-        key=lambda feature: (feature.verdict is not Verdict.DRIFTED, -feature.excess, feature.name),
+        key=lambda feature: _rank(feature, settings),
     )
     drifted = [feature for feature in features if feature.verdict is Verdict.DRIFTED]
     considered = [f for f in features if f.verdict in {Verdict.DRIFTED, Verdict.STABLE}]
@@ -269,6 +269,12 @@ def _conclude(judged: Sequence[FeatureDrift], rows: int, settings: DriftSettings
         reason = f"{len(drifted)} of {len(considered)} features drifted"
     whole = bool(important) or (bool(drifted) and len(drifted) >= settings.drifted_share * len(considered))
     return DriftReport(Verdict.DRIFTED if whole else Verdict.STABLE, reason, rows, tuple(features))
+
+
+def _rank(feature: FeatureDrift, settings: DriftSettings) -> tuple[bool, bool, float, str]:
+    """Drifted features first, of those the important ones, and then the furthest beyond its limit."""
+    drifted = feature.verdict is Verdict.DRIFTED
+    return not drifted, not (drifted and feature.importance >= settings.important_share), -feature.excess, feature.name
 
 
 def _cleared(feature: FeatureDrift) -> FeatureDrift:
