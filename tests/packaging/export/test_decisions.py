@@ -72,11 +72,19 @@ def test_zero_as_missing_reads_a_view_of_its_own():
 
 def test_category_is_read_through_its_number():
     """NaN is no member, so it goes right whatever the default direction says."""
-    columns, rules = stump(0.0, Missing.NAN, default_left=True, members=(2, 40))
-    assert columns.highest_category == 40
+    columns, rules = stump(0.0, Missing.NAN, default_left=True, members=(2, 7))
+    assert columns.highest_category.tolist() == [7]
     assert rules.column.tolist() == [3]
     assert rules.nan_left.tolist() == [False]
-    assert rules.members[0].tolist() == [2, 40]
+    assert rules.members[0].tolist() == [2, 7]
+
+
+def test_wide_set_is_read_through_its_table():
+    """A set beyond one mask becomes a bit of the column behind the category's number."""
+    columns, rules = stump(0.0, Missing.NAN, members=(2, 40))
+    assert rules.column.tolist() == [4]
+    assert rules.members[0].tolist() == [1, 3, 5, 7, 9, 11, 13, 15]
+    assert columns.set_tables[1].bits[[0, 3, 4, 41], 0].tolist() == [0, 1, 0, 1]
 
 
 def test_category_split_without_members_sends_all_right():

@@ -101,7 +101,7 @@ class ModelWriter:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**32 - 1),
     size=st.tuples(st.integers(1, 6), st.integers(1, 12), st.integers(1, 3)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lightgbm
 import numpy as np
 import pytest
-from headrace.packaging.export import export_leaf_index
+from headrace.packaging.export import export_leaf_index, export_lightgbm, membership
 
 N_ROWS = 100_000
 CATEGORICAL = {"max_cat_to_onehot": 4, "cat_smooth": 1, "min_data_per_group": 5, "cat_l2": 1, "max_cat_threshold": 200}
@@ -32,10 +32,23 @@ def test_categorical_splits_are_exact(cardinality, missing, table, train, hostil
     booster = train(CATEGORICAL | missing, values, signal, categorical_feature=[0, 1, 2])
     text = booster.model_to_string()
     assert "cat_threshold=" in text
-    rows = hostile_rows(text, N_ROWS // 2)
+    rows = hostile_rows(text, N_ROWS)
     found = exactness(booster, rows, booster)
     assert (found.leaves, found.raw) == (0, 0.0)
     assert found.prediction <= 2e-6
+
+
+@pytest.mark.slow
+def test_sets_too_large_for_a_table_are_exact(table, train, hostile_rows, exactness, monkeypatch):
+    """Where a feature's table would be too large, its nodes test membership themselves."""
+    values, signal = with_categories(*table(), 60)
+    booster = train(dict(CATEGORICAL), values, signal, categorical_feature=[0, 1, 2])
+    rows = hostile_rows(booster.model_to_string(), N_ROWS)
+    tabled = export_lightgbm(booster)
+    monkeypatch.setattr(membership, "TABLE_LIMIT_BYTES", 0)
+    assert export_lightgbm(booster) != tabled
+    found = exactness(booster, rows, booster)
+    assert (found.leaves, found.raw) == (0, 0.0)
 
 
 @pytest.mark.slow
