@@ -70,8 +70,6 @@ def _quality(report: RunReport) -> Iterator[Markup]:
             yield calibration.reliability(evaluation)
         if evaluation.model.scores is not None:
             yield calibration.scores(evaluation)
-    if report.ablation is not None:
-        yield discrimination.windows(report.ablation)
     if report.gates:
         yield gates.gates(report.gates)
     if evaluation is not None and any(numbers.finite(part.auc.value) for part in evaluation.slices):
@@ -79,10 +77,12 @@ def _quality(report: RunReport) -> Iterator[Markup]:
 
 
 def _learned(report: RunReport) -> Iterator[Markup]:
-    if report.importance:
-        yield training.importance(report.importance)
+    if report.ablation is not None:
+        yield discrimination.windows(report.ablation)
     if report.learning_curve is not None and report.learning_curve.valid:
         yield training.learning_curve(report.learning_curve)
+    if report.importance:
+        yield training.importance(report.importance)
 
 
 def _serving(report: RunReport) -> Iterator[Markup]:

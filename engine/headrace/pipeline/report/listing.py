@@ -52,7 +52,7 @@ def _data(data: DataProfile) -> Iterator[Markup]:
             ]
             for entry in data.tables
         ]
-        yield table("t-tables", "Tables", ("table", "rows", "quarantined", "version", "digest", "source"), rows)
+        yield table("t-tables", "Tables read", ("table", "rows", "quarantined", "version", "digest", "source"), rows)
     if data.columns:
         rows = [
             [
@@ -81,14 +81,14 @@ def _model(report: RunReport) -> Iterator[Markup]:
             [
                 words(gate.name),
                 status("passed" if gate.passed else "failed"),
-                _metric(gate.figure),
+                number(numbers.quantity(Estimate(gate.figure.value)), gate.figure.value),
                 _interval(gate.figure),
                 words(gate.allowed),
                 words(gate.reason),
             ]
             for gate in report.gates
         ]
-        yield table("t-gates", "Gates", ("gate", "verdict", "figure", "95 % interval", "allowed", "reason"), rows)
+        yield table("t-gates", "Gates", ("gate", "verdict", "figure", "95\u00a0% interval", "allowed", "reason"), rows)
     if report.importance:
         ranked = sorted(report.importance, key=lambda feature: (-feature.gain_share, feature.name))
         rows = [
@@ -120,7 +120,7 @@ def _evaluation(evaluation: Evaluation) -> Iterator[Markup]:
             ]
             for part in evaluation.slices
         ]
-        headings = ("slice", "value", "rows", "positives", "AUC", "95 % interval")
+        headings = ("slice", "value", "rows", "positives", "AUC", "95\u00a0% interval")
         yield table("t-slices", "Slices", headings, rows)
 
 
@@ -162,7 +162,7 @@ def _operations(report: RunReport) -> Iterator[Markup]:
             ]
             for period in report.performance
         ]
-        columns = ("period", "predictions", "labels", "AUC", "95 % interval")
+        columns = ("period", "predictions", "labels", "AUC", "95\u00a0% interval")
         yield table("t-performance", "Quality in production", columns, rows)
 
 

@@ -34,6 +34,15 @@ def interval(estimate: Estimate | None, decimals: int = 3) -> str:
     return f"{metric(estimate.value, decimals)}{_ends(estimate, decimals)}"
 
 
+def quantity(estimate: Estimate) -> str:
+    """An estimate of any size: three decimals below 1, three significant digits above."""
+    if not finite(estimate.value) or abs(estimate.value) < 1:
+        return interval(estimate)
+    if not has_interval(estimate):
+        return compact(estimate.value)
+    return f"{compact(estimate.value)} [{compact(estimate.low)}, {compact(estimate.high)}]"
+
+
 def change_interval(estimate: Estimate | None, decimals: int = 3) -> str:
     """Estimate(0.085, 0.081, 0.089) -> '+0.085 [0.081, 0.089]'."""
     if estimate is None:
@@ -81,9 +90,11 @@ def milliseconds(value: float | None) -> str:
 
 
 def compact(value: float | None) -> str:
-    """Any quantity in at most three significant digits: 1234567 -> '1.23 M', 0.0412 -> '0.0412'."""
+    """Any quantity in three significant digits at most: 1234567 -> "1.23 M", 0.0412 -> "0.0412", 2e-7 -> "2.0 x 10^-7"."""
     if not finite(value):
         return MISSING
+    if 0 < abs(value) < 1e-4:
+        return difference(value)
     for size, suffix in ((1e9, "\u00a0G"), (1e6, "\u00a0M"), (1e4, "\u00a0k")):
         if abs(value) >= size:
             return _signed(f"{_digits(value / (1e3 if suffix.endswith('k') else size))}{suffix}")

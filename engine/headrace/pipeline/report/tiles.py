@@ -71,4 +71,4 @@ def _tile(label: str, figure: str, note: str, mark: str = "") -> Markup:
 def _ends(estimate: Estimate) -> str:
     if not numbers.has_interval(estimate):
         return "no interval"
-    return f"95 % [{numbers.metric(estimate.low)}, {numbers.metric(estimate.high)}]"
+    return f"95\u00a0% [{numbers.metric(estimate.low)}, {numbers.metric(estimate.high)}]"

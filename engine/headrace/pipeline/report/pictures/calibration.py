@@ -9,7 +9,7 @@ from headrace.pipeline.report.markup import Markup
 from headrace.pipeline.report.model import CalibrationBin, Evaluation, Histogram, ScorerQuality
 from headrace.pipeline.report.palette import sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture
-from headrace.pipeline.report.pictures.marks import Look, corner_note, diagonal, guide, whisker
+from headrace.pipeline.report.pictures.marks import Look, corner_note, diagonal, guide, ticks, whisker
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def reliability(evaluation: Evaluation) -> Markup:
         axes.set_xlabel("mean score of the bin")
         axes.set_ylabel("share that came true")
 
-    text = "Reliability on the test rows. Whiskers: 95 % intervals. On the dotted line a score is a probability."
+    text = "Reliability on the test rows. Whiskers: 95\u00a0% intervals. On the dotted line a score is a probability."
     if any(scorer.ece is not None for _, _, scorer in scorers):
         text += " ECE: expected calibration error, in probability."
     caption = Caption(_reliability_title(evaluation.model), text, _reliability_alt(evaluation.model))
@@ -58,6 +58,7 @@ def scores(evaluation: Evaluation) -> Markup:
         rate = evaluation.positives / evaluation.rows if evaluation.rows else 0.0
         guide(axes, rate)
         axes.yaxis.set_major_formatter(lambda value, _position: numbers.percent(value))
+        ticks(axes.yaxis, 5)
         axes.margins(x=0)
         axes.set_xlabel("score")
         axes.set_ylabel("share of test rows")
@@ -89,6 +90,8 @@ def _reliability_title(scorer: ScorerQuality) -> str:
     rows = sum(bin_.rows for bin_ in shown)
     bias = sum((bin_.mean_score - bin_.observed.value) * bin_.rows for bin_ in shown) / max(rows, 1)
     distance = sum(abs(bin_.mean_score - bin_.observed.value) * bin_.rows for bin_ in shown) / max(rows, 1)
+    if scorer.ece is not None and numbers.finite(scorer.ece.value):
+        distance = scorer.ece.value
     points = f"{distance * 100:.1f} percentage points"
     if distance < 0.02:
         return f"A score can be read as a probability: it is off by {points} on average"

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NARROW_PX = 340
-HALF_PX = 470
-FULL_PX = 960
+HALF_PX = 430
+FULL_PX = 900
 
 
 class Screen(Enum):
@@ -62,11 +62,13 @@ class Caption:
         title: the finding, computed from the numbers.
         text: what is shown, with units and counts.
         alt: the same for people who cannot see it; the title is put before it.
+        legend: what the colours mean, where the picture does not say it.
     """
 
     title: str
     text: str
     alt: str
+    legend: Markup | None = None
 
 
 def picture(
@@ -90,6 +92,7 @@ def picture(
         element("h3", caption.title),
         element("div", wide, class_="on-wide"),
         element("div", small, class_="on-narrow"),
+        caption.legend,
         element("figcaption", caption.text),
         id=name,
         class_="picture full" if full else "picture",

@@ -38,7 +38,7 @@ def roc(evaluation: Evaluation, positives: str) -> Markup:
     rows = f"{numbers.count(evaluation.rows)} test rows, {numbers.count(evaluation.positives)} {positives}"
     caption = Caption(
         _roc_title(evaluation, positives),
-        f"Receiver operating characteristic; {evaluation.split}; {rows}. Brackets: 95 % intervals. Dotted: chance.",
+        f"Receiver operating characteristic, {evaluation.split}: {rows}. Brackets: 95\u00a0% intervals.",
         "ROC curves: " + "; ".join(f"{scorer.name} AUC {numbers.interval(scorer.auc)}" for _, _, scorer in scorers),
     )
     return picture("p-roc", caption, paint, height=430, narrow=340)
@@ -67,8 +67,12 @@ def windows(ablation: Ablation) -> Markup:
     shown = numbers.change_interval(paired) if paired is not None else numbers.change(gain)
     title = f"Window features change the test AUC by {shown}"
     if _clear(paired, gain):
-        title = f"Window features add {shown} of test AUC" if gain > 0 else f"Window features cost test AUC: {shown}"
-    text = "Same rows, same training, with and without window features. Whiskers: 95 % intervals"
+        title = (
+            f"Window features add {shown.removeprefix('+')} to the test AUC"
+            if gain > 0
+            else f"Window features cost test AUC: {shown}"
+        )
+    text = "Same rows, same training, with and without window features. Whiskers: 95\u00a0% intervals"
     text += "; the difference is paired." if paired is not None else "."
     alt = "; ".join(f"{arm.name}, {arm.features} features: AUC {numbers.interval(arm.auc)}" for _, arm in arms)
     return picture("p-windows", Caption(title, text, alt), paint, height=200)

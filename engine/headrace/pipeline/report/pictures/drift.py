@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headrace.pipeline.report import numbers
-from headrace.pipeline.report.markup import Markup
+from headrace.pipeline.report.markup import Markup, element
 from headrace.pipeline.report.model import Drift
 from headrace.pipeline.report.palette import sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture, rows_axis
@@ -47,7 +47,7 @@ def heat_map(drift: Drift) -> Markup:
     )
     if drift.injected_feature:
         text += f" Put in on purpose (marked \u25bc): {drift.injected_feature}, {drift.injected_change or 'changed'}."
-    caption = Caption(_title(drift, clean), text, _alt(drift))
+    caption = Caption(_title(drift, clean), text, _alt(drift), _legend())
     return picture("p-drift", caption, paint, full=True, height=78 + 25 * len(series), narrow=120 + 25 * len(series))
 
 
@@ -75,6 +75,12 @@ def _marks(axes: Axes, drift: Drift, *, narrow: bool) -> None:
         look = Look("bad" if alarm else "soft", "center", "top", 9.5, bold=alarm, turned=60 if narrow else 0)
         note(axes, words, (column, bottom), look)
     axes.set_ylim(len(drift.series) + (1.6 if narrow else 0.5), -1.0)
+
+
+def _legend() -> Markup:
+    words = ("quiet", "above \u2153", "above \u2154", "over its threshold", "twice", "five times or more")
+    entries = (element("li", element("i", class_=f"heat-{level}"), text) for level, text in enumerate(words))
+    return element("ul", entries, class_="legend")
 
 
 def _title(drift: Drift, clean: int) -> str:

@@ -32,13 +32,13 @@ def gates(results: tuple[GateResult, ...]) -> Markup:
         title = f"{len(failed)} of {numbers.plural(len(results), 'gate')} failed: {', '.join(failed)}"
     elif len(results) == 1:
         title = f"The gate passed: {results[0].name}"
-    text = "Each gate on its own scale. Shaded: allowed. Dot: the figure; line: its 95 % interval."
+    text = "Each gate on its own scale. Shaded: allowed. Dot: the figure; line: its 95\u00a0% interval."
     alt = "; ".join(
-        f"{gate.name} {'passed' if gate.passed else 'failed'}: {numbers.interval(gate.figure)}, allowed {gate.allowed}"
+        f"{gate.name} {'passed' if gate.passed else 'failed'}: {numbers.quantity(gate.figure)}, allowed {gate.allowed}"
         for gate in results
     )
-    height = 58 * len(results) + 8
-    return picture("p-gates", Caption(title, text, alt), paint, full=True, height=height, narrow=70 * len(results) + 8)
+    height = 66 * len(results) + 8
+    return picture("p-gates", Caption(title, text, alt), paint, height=height)
 
 
 def slices(evaluation: Evaluation) -> Markup:
@@ -63,7 +63,7 @@ def slices(evaluation: Evaluation) -> Markup:
     if len(ranked) > 1:
         title += f", {numbers.metric(gap)} below the strongest, {_slice_name(ranked[-1])}"
     left_out = len(ranked) - len(shown)
-    text = f"{numbers.plural(len(shown), 'slice')} of the test rows with 95 % intervals. "
+    text = f"{numbers.plural(len(shown), 'slice')} of the test rows with 95\u00a0% intervals. "
     text += f"Dashed: all rows, {numbers.metric(overall.value)}."
     if left_out:
         text += f" {left_out} in between are in the table."
@@ -90,13 +90,13 @@ def _scale(axes: Axes, gate: GateResult, *, narrow: bool) -> None:
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.spines.bottom.set_visible(False)
-    ticks(axes.xaxis, 3 if narrow else 6)
+    ticks(axes.xaxis, 4)
     axes.tick_params(labelsize=9.5)
     axes.xaxis.set_major_formatter(lambda value, _position: numbers.compact(value))
-    name = ("\u2713 " if gate.passed else "\u2717 ") + clipped(gate.name, 20 if narrow else 60)
+    name = ("\u2713 " if gate.passed else "\u2717 ") + clipped(gate.name, 18 if narrow else 26)
     axes.set_title(name, loc="left", fontsize=11, fontweight="bold", color=sentinel(colour))
-    words = clipped(f"{numbers.interval(gate.figure)}, {gate.allowed}", 34 if narrow else 90)
-    axes.set_title(words, loc="right", fontsize=9.5 if narrow else 10.5, color=sentinel("soft"))
+    words = clipped(f"{numbers.quantity(gate.figure)}, {gate.allowed}", 34 if narrow else 44)
+    axes.set_title(words, loc="right", fontsize=9.5 if narrow else 10, color=sentinel("soft"))
 
 
 def _slice_name(part: SliceQuality) -> str:

@@ -72,6 +72,8 @@ def diagonal(axes: Axes) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.005)
     axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _position: numbers.compact(value))
 
 
 def ticks(axis: Axis, bins: int, *, whole: bool = False) -> None:

@@ -39,7 +39,7 @@ def monitored(periods: tuple[PerformancePeriod, ...], offline: Estimate | None) 
 
     labelled = numbers.count(sum(period.labelled for period in periods))
     logged = numbers.count(sum(period.predictions for period in periods))
-    text = f"{labelled} labels joined to {logged} logged predictions. Whiskers: 95 % intervals."
+    text = f"{labelled} labels joined to {logged} logged predictions. Whiskers: 95\u00a0% intervals."
     text += " Dashed: offline test AUC and its interval." if offline is not None else ""
     alt = "; ".join(f"{label} {numbers.interval(auc)}" for _, label, auc in known) or "no period has enough labels"
     return picture("p-monitored", Caption(_monitored_title(known, offline), text, alt), paint, height=290)

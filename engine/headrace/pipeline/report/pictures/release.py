@@ -30,7 +30,7 @@ def timeline(release: Release) -> Markup:
             axes.bar(range(len(events)), heights, 1, align="edge", bottom=floor, color=fill, alpha=0.88)
             for column, height in enumerate(heights):
                 if height >= 0.08:
-                    words = f"v{version}" if screen.narrow else f"version {version}\n{numbers.percent(height, 0)}"
+                    words = f"v{version}" if screen.narrow else f"version {version}, {numbers.percent(height, 0)}"
                     note(axes, words, (column + 0.5, floor[column] + height / 2), Look("card", "center", bold=True))
             floor = [low + height for low, height in zip(floor, heights, strict=True)]
         for column in range(1, len(events)):
@@ -59,8 +59,8 @@ def canary(share: CanaryShare) -> Markup:
         whisker(axes, measured, 0, "model", width=5)
         dot(axes, (measured.value, 0), "model", size=10)
         note(axes, "planned", (share.planned, 0.9), Look(va="top"), shift=(5, 0))
-        words = f"measured {numbers.percent(measured.value)}"
-        note(axes, words, (measured.value, -0.3), Look("model", "center", "top"))
+        end = measured.high if measured.high is not None else measured.value
+        note(axes, f"measured {numbers.percent(measured.value)}", (end, 0), Look("model"), shift=(9, 0))
         known = [share.planned, measured.value, measured.low, measured.high]
         ends = [value for value in known if value is not None]
         room = max((max(ends) - min(ends)) * 0.8, share.planned * 0.25, 0.005)
@@ -78,8 +78,10 @@ def canary(share: CanaryShare) -> Markup:
     fits = f"as planned: {planned}" if low <= share.planned <= high else f"not the {planned} planned"
     title = f"The canary got {shown} of the requests, {fits}"
     requests = numbers.plural(share.requests, "request")
-    text = f"{requests}, split by a stable hash of the routing key. Line: 95 % interval."
-    return picture("p-canary", Caption(title, text, f"Planned {planned}, measured {shown}"), paint, height=190)
+    text = f"{requests}, split by a stable hash of the routing key. Line: 95\u00a0% interval."
+    return picture(
+        "p-canary", Caption(title, text, f"Planned {planned}, measured {shown}"), paint, full=True, height=140
+    )
 
 
 def _shares(event: ReleaseEvent) -> dict[int, float]:
@@ -111,7 +113,8 @@ def _title(release: Release) -> str:
 def _event_label(event: ReleaseEvent, column: int, *, narrow: bool) -> str:
     if narrow:
         return str(column + 1)
-    return f"{clipped(_word(event), 18)}\n{_clock(event.at)}"
+    to = f" to {numbers.percent(event.candidate_share)}" if event.candidate is not None else ""
+    return f"{clipped(_word(event) + to, 24)}\n{_clock(event.at)}"
 
 
 def _word(event: ReleaseEvent) -> str:

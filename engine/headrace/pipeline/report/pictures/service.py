@@ -32,16 +32,20 @@ def exactness(export: ExportCheck | None, served: ServedCheck | None) -> Markup:
         axes = figure.add_subplot()
         rows_axis(axes, [name for name, _ in lines])
         axes.set_xscale("log")
-        axes.set_xlim(_SMALLEST / 3, _LARGEST)
-        axes.axvspan(_SMALLEST / 3, tolerance, color=sentinel("good"), alpha=0.14)
+        axes.set_xlim(_SMALLEST / 8, _LARGEST)
+        axes.axvspan(_SMALLEST / 8, tolerance, color=sentinel("good"), alpha=0.14)
         axes.axvline(tolerance, color=sentinel("good"), linewidth=2)
         for row, (_, value) in enumerate(lines):
             fine = value <= tolerance
             place = min(max(value, _SMALLEST), _LARGEST / 2)
             dot(axes, (place, row), "model" if fine else "bad", size=9, fine=fine)
-            right = place < 1e-5
-            look = Look(ha="left" if right else "right")
-            note(axes, numbers.difference(value), (place, row), look, shift=(9 if right else -9, 0))
+            note(
+                axes,
+                numbers.difference(value),
+                (place, row),
+                Look(ha="left" if value == 0 else "center", va="bottom"),
+                shift=(0, 8),
+            )
         marks = [_SMALLEST, 1e-8, 1e-6, 1e-4, 1e-2]
         axes.set_xticks(marks, ["0", *(numbers.difference(mark).rpartition("\u00a0")[2] for mark in marks[1:])])
         axes.set_xlabel("largest absolute difference" + ("" if screen.narrow else ", shaded: allowed"))
