@@ -75,14 +75,21 @@ class RegistrySource:
         self._references = tuple(Reference.parse(text) for text in references)
         if not database.exists():
             raise NotFoundError(f"no registry at {database}", hint="train and register a model first: headrace run")
-        self._files = (database, database.with_name(f"{database.name}-wal"))
         self._engine = open_database(database)
+        self._watch = self._engine.raw_connection()
         self._registry = Registry(self._engine, store)
         self._ledger = Ledger(self._engine)
 
     def revision(self) -> Hashable:
-        """Size and time of the database's files: every commit changes one of them."""
-        return tuple(_stamp(path) for path in self._files)
+        """SQLite's count of commits by other connections, which changes when a commit can be read, not before.
+
+        Times and sizes of the files would change earlier: a look in between would miss the commit for good.
+        """
+        cursor = self._watch.cursor()
+        try:
+            return int(cursor.execute("PRAGMA data_version").fetchone()[0])
+        finally:
+            cursor.close()
 
     def wanted(self) -> tuple[WantedModel, ...]:
         """What the references mean now."""
@@ -103,6 +110,7 @@ class RegistrySource:
 
     def close(self) -> None:
         """Close the database."""
+        self._watch.close()
         self._engine.dispose()
 
     def _route(self, reference: Reference) -> Route:
@@ -112,10 +120,3 @@ class RegistrySource:
                 return router
         return FixedRoute(self._registry.resolve(str(reference)).version)
 
-
-def _stamp(path: Path) -> Hashable:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_size
