@@ -28,7 +28,7 @@ def main() -> int:
     chosen = parser.parse_args()
     unknown = set(chosen.names) - set(benchmarks)
     if unknown:
-        parser.error(f"no benchmark '{sorted(unknown)[0]}'; there are: {', '.join(benchmarks)}")
+        parser.error(f"no benchmark '{min(unknown)}'; there are: {', '.join(benchmarks)}")
     page = [f"# Benchmarks\n\n{_environment()}{' · smoke sizes: figures mean nothing' if chosen.smoke else ''}\n"]
     failed = []
     chosen.output.mkdir(parents=True, exist_ok=True)

@@ -90,7 +90,7 @@ def milliseconds(value: float | None) -> str:
 
 
 def compact(value: float | None) -> str:
-    """Any quantity in three significant digits at most: 1234567 -> "1.23 M", 0.0412 -> "0.0412", 2e-7 -> "2.0 x 10^-7"."""
+    """Any quantity in three significant digits: 1234567 -> "1.23 M", 0.0412 -> "0.0412", 2e-7 -> "2.0 x 10^-7"."""
     if not finite(value):
         return MISSING
     if 0 < abs(value) < 1e-4:

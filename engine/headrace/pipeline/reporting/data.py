@@ -60,7 +60,7 @@ def _column(table: str, rows: int, column: dict[str, Any], units: Mapping[str, s
         nulls=column["nulls"],
         unit=units.get(column["name"], ""),
         histogram=Histogram(tuple(histogram["edges"]), tuple(histogram["counts"])) if numeric and histogram else None,
-        top=tuple(CategoryCount(str(top["value"]), top["rows"]) for top in column.get("top", ())[:TOP_VALUES]),
+        top=tuple(CategoryCount(str(top["value"]), top["count"]) for top in column.get("top", ())[:TOP_VALUES]),
         distinct=column["distinct"],
         minimum=column.get("min") if numeric else None,
         mean=column.get("mean") if numeric else None,

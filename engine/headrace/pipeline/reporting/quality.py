@@ -47,7 +47,7 @@ def evaluation(judged: dict[str, Any], split: str) -> Evaluation:
         rows=judged["rows"],
         positives=judged["positives"],
         model=_scorer("model", judged["model"]),
-        naive=_scorer("naive: historical rate", naive["assessment"]) if naive else None,
+        naive=_scorer("naive: historical rate", naive) if naive else None,
         slices=tuple(slices[:MAX_SLICES]),
     )
 
