@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from headrace.core.errors import InvalidInputError
 
+_Z95 = 1.959963984540054  # normal quantile at 0.975
 _SMALLEST = 1e-15  # of a probability, in the logarithm
 
 
@@ -88,7 +88,7 @@ def _measure(
     known = ~np.isnan(labels)
     p, y = scores[known], labels[known]
     auc = area_under_curve(p, y)
-    half = None if auc is None else NormalDist().inv_cdf(0.975) * auc[1]
+    half = None if auc is None else _Z95 * auc[1]
     clipped = np.clip(p, _SMALLEST, 1.0 - _SMALLEST)
     some = len(p) > 0
     return WindowPerformance(
