@@ -29,7 +29,7 @@ from headrace.features.window_run import Spine, WindowBlock, view_times
 
 _Result = TypeVar("_Result")
 _StateKey = tuple[str, tuple[str, ...], int | None]
-_TASKS_PER_THREAD = 2
+_TILE_ROWS = 16_384  # a tile's rows of the matrix stay in the cache while all blocks write into them
 
 
 def run_plan(
@@ -57,24 +57,24 @@ class _Run:
         self.columns = columns
         self.spine = spine
         self.out = out
-        self.n_tasks = threads * _TASKS_PER_THREAD
+        self.threads = threads
         self.matches: dict[_StateKey, Positions] = {}
 
     def run(self, pool: ThreadPoolExecutor, step: Step) -> None:
         """Write every column of the matrix."""
         step.note("grouping")
         blocks = self._window_blocks()
-        orders = {block.view.name: (block.view, block.events) for block in blocks}
-        ordering = {name: pool.submit(view_times, view, events) for name, (view, events) in orders.items()}
+        views = {block.view.name: (block.view, block.events) for block in blocks}
+        ordering = {name: pool.submit(view_times, view, events) for name, (view, events) in views.items()}
         states = {key: pool.submit(self._match, key) for key in self._state_keys()}
         times = {name: order.result() for name, order in ordering.items()}
-        n_tasks = self.n_tasks
-        planned = [pool.submit(block.tasks, times[block.view.name], self.spine, self.out, n_tasks) for block in blocks]
+        preparing = [pool.submit(block.prepare, times[block.view.name], self.spine, self.out) for block in blocks]
         self.matches = {key: match.result() for key, match in states.items()}
         step.note("writing")
-        writing = [pool.submit(task) for task in self._other_tasks()]
-        writing += [pool.submit(task) for block in _results(planned) for task in block]
-        _results(writing)
+        writers = _results(preparing)
+        tiles = _tiles(self.spine.order, self.threads)
+        writing = [pool.submit(_write_tile, writers, tile) for tile in tiles] if writers else []
+        _results([*writing, *(pool.submit(task) for task in self._other_tasks())])
 
     def _window_blocks(self) -> list[WindowBlock]:
         grouped: dict[tuple[Any, ...], list[tuple[WindowStep, int]]] = {}
@@ -162,6 +162,17 @@ def _query_time(plan: FeaturePlan, spine: TableColumns) -> Times:
             hint="leave such rows out: without a time there is nothing to be known",
         )
     return times + plan.at.offset_us
+
+
+def _tiles(order: Positions, threads: int) -> list[Positions]:
+    """Cut the rows, in the order of query times, into tiles of about equal size, at least one for each thread."""
+    parts = max(threads, -(-len(order) // _TILE_ROWS))
+    return [tile for tile in np.array_split(order, parts) if len(tile)]
+
+
+def _write_tile(writers: Sequence[Callable[[Positions], None]], rows: Positions) -> None:
+    for write in writers:
+        write(rows)
 
 
 def _state_key(leaf: StateColumn) -> _StateKey:

@@ -84,25 +84,40 @@ class WindowBlock:
             for step, slot in zip(steps, slots, strict=True)
         ]
 
-    def tasks(self, times: ViewTimes, spine: Spine, out: Matrix, n_tasks: int) -> list[Callable[[], None]]:
-        """Group events and queries by key, and give the tasks that write the block's columns.
+    def prepare(self, times: ViewTimes, spine: Spine, out: Matrix) -> Callable[[Positions], None]:
+        """Group the events and build what all rows share.
+
+        Args:
+            times: the view's times.
+            spine: the rows that ask.
+            out: float32[n_rows, n_features], C-contiguous.
+
+        Returns:
+            A function that writes the block's columns for a selection of rows, given in the order of query times.
 
         Raises:
             InvalidInputError: a value or a sum leaves the exact range.
         """
         codes = encode_keys(self.events, self.by, spine.columns, self.on)
-        queries = grouping.group_ordered_queries(codes.right, spine.query_time, codes.n_keys, spine.order)
         events = grouping.group_ordered_events(
             without_rows(codes.left, times.kept), times.time, times.visible_at, codes.n_keys, times.order
         )
         try:
             columns = windows.scale_columns(self._values(), self.requests)
-            return windows.plan_windows(events, queries, columns, self.requests, out, n_tasks=n_tasks)
+            prepared = windows.PreparedWindows(events, columns, self.requests)
         except ExactRangeError as error:
             raise InvalidInputError(
                 f"column '{self.names[error.column]}' of '{self.view.name}': {error}",
                 hint=f"declare a coarser step: EventTable('{self.view.name}', ..., resolution=2**-7), for example",
             ) from error
+
+        def write(rows: Positions) -> None:
+            queries = grouping.group_ordered_queries(codes.right, spine.query_time, codes.n_keys, rows)
+            prepared.write(queries, out)
+            if len(queries.time) < len(rows):
+                prepared.write_empty(rows[codes.right[rows] < 0], out)
+
+        return write
 
     def _values(self) -> list[ValueColumn]:
         numbers = [self.events.numbers(name) for name in self.names]

@@ -16,62 +16,51 @@ def sweep_bounds(
     query_starts: Starts,
     query_time: Times,
     widths: Integers,
-    begin: int,
-    end: int,
     first: Integers,
     last: Integers,
 ) -> None:
-    """Find the events of each query's windows, for the queries in places [begin, end).
+    """Find the events of each query's windows. Complexity: O(queries * widths + keys + events between the queries).
 
     Args:
         event_starts: int64[n_keys + 1].
         event_time: int64[n_events], ascending within a key.
-        limit: int64[n_events], non-decreasing within a key: an event is visible when `limit <= q`.
+        limit: int64[n_events], non-decreasing within a key: an event counts when `limit <= q`.
         query_starts: int64[n_keys + 1].
         query_time: int64[n_queries], ascending within a key.
         widths: int64[n_widths], microseconds.
-        begin: first place.
-        end: place after the last.
-        first: int64[end - begin, n_widths], result: place of the first event with `time >= q - width`.
-        last: int64[end - begin], result: place after the last visible event; never before `first`.
+        first: int64[n_queries, n_widths], result: place of the first event with `time >= q - width`.
+        last: int64[n_queries], result: place after the last event that counts; never before `first`.
     """
-    key = _key_of(query_starts, begin)
-    place = begin
-    while place < end:
-        while query_starts[key + 1] <= place:
-            key += 1
-        stop = min(end, query_starts[key + 1])
-        low, high = event_starts[key], event_starts[key + 1]
-        _sweep_key(event_time, limit, low, high, query_time, widths, begin, place, stop, first, last)
-        place = stop
+    for key in range(len(query_starts) - 1):
+        begin, end = query_starts[key], query_starts[key + 1]
+        if begin == end:
+            continue
+        upper = _first_above(limit, event_starts[key], event_starts[key + 1], query_time[begin])
+        for query in range(begin, end):
+            while upper < event_starts[key + 1] and limit[upper] <= query_time[query]:
+                upper += 1
+            last[query] = upper
+        for index in range(len(widths)):
+            oldest = query_time[begin] - widths[index]
+            lower = _first_above(event_time, event_starts[key], event_starts[key + 1], oldest - 1)
+            for query in range(begin, end):
+                oldest = query_time[query] - widths[index]
+                while lower < event_starts[key + 1] and event_time[lower] < oldest:
+                    lower += 1
+                first[query, index] = min(lower, last[query])
 
 
 @kernel
-def _sweep_key(
-    event_time: Times,
-    limit: Times,
-    event_begin: int,
-    event_end: int,
-    query_time: Times,
-    widths: Integers,
-    base: int,
-    begin: int,
-    end: int,
-    first: Integers,
-    last: Integers,
-) -> None:
-    upper = _first_above(limit, event_begin, event_end, query_time[begin])
-    for place in range(begin, end):
-        while upper < event_end and limit[upper] <= query_time[place]:
-            upper += 1
-        last[place - base] = upper
-    for index in range(len(widths)):
-        lower = _first_above(event_time, event_begin, event_end, query_time[begin] - widths[index] - 1)
-        for place in range(begin, end):
-            oldest = query_time[place] - widths[index]
-            while lower < event_end and event_time[lower] < oldest:
-                lower += 1
-            first[place - base, index] = min(lower, last[place - base])
+def most_events(event_starts: Starts, event_time: Times, width: int) -> int:
+    """Most events of one key that any window of a width can hold. Complexity: O(events)."""
+    most = 0
+    for key in range(len(event_starts) - 1):
+        oldest = event_starts[key]
+        for newest in range(event_starts[key], event_starts[key + 1]):
+            while event_time[newest] - event_time[oldest] >= width:
+                oldest += 1
+            most = max(most, newest - oldest + 1)
+    return most
 
 
 @kernel
@@ -83,15 +72,3 @@ def _first_above(values: Times, begin: int, end: int, bound: int) -> int:
         else:
             begin = middle + 1
     return begin
-
-
-@kernel
-def _key_of(starts: Starts, place: int) -> int:
-    low, high = 0, len(starts) - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if starts[middle] <= place:
-            low = middle
-        else:
-            high = middle
-    return low

@@ -20,8 +20,6 @@ def write_sliding(
     present: npt.NDArray[np.int8],
     event_starts: Starts,
     query_starts: Starts,
-    begin: int,
-    end: int,
     first: Integers,
     last: Integers,
     rows: Positions,
@@ -29,7 +27,7 @@ def write_sliding(
     sign: float,
     out: Matrix,
 ) -> None:
-    """Write the largest value of windows that are ranges of events, for the queries in places [begin, end).
+    """Write the largest value of windows that are ranges of events.
 
     One queue of falling maxima serves every width: it slides with the widest window, and a narrower one searches it.
     Complexity: O(events + queries * widths * log(queue)); the queue holds about ln(events) values of random data.
@@ -39,11 +37,9 @@ def write_sliding(
         present: int8[n_events], 0 = null, 1 = a number, 2 = NaN.
         event_starts: int64[n_keys + 1].
         query_starts: int64[n_keys + 1].
-        begin: first place.
-        end: place after the last.
-        first: int64[end - begin, n_widths], place of each window's first event.
-        last: int64[end - begin], place after its last event.
-        rows: int64[end - begin], rows of the matrix.
+        first: int64[n_queries, n_widths], place of each window's first event.
+        last: int64[n_queries], place after its last event.
+        rows: int64[n_queries], rows of the matrix.
         slots: int64[n_widths], the matrix's columns, or -1.
         sign: 1.0 for the largest, -1.0 for the smallest.
         out: float32[n_rows, n_features], C-contiguous.
@@ -54,11 +50,10 @@ def write_sliding(
     queue = np.empty(longest + 1, dtype=np.int64)
     key, head, tail, entered, newest_nan = 0, 0, 0, 0, -1
     fresh = True
-    for place in range(begin, end):
-        while query_starts[key + 1] <= place:
+    for here in range(len(rows)):
+        while query_starts[key + 1] <= here:
             key += 1
             fresh = True
-        here = place - begin
         oldest = last[here]
         for width in range(len(slots)):
             oldest = min(oldest, first[here, width])
@@ -95,9 +90,9 @@ def write_sliding(
 def write_tree_extremes(
     values: Floats,
     present: npt.NDArray[np.int8],
-    event_starts: Starts,
     activation: Positions,
     visible_at: Times,
+    event_starts: Starts,
     query_starts: Starts,
     query_time: Times,
     first: Integers,
@@ -105,54 +100,53 @@ def write_tree_extremes(
     rows: Positions,
     slots: Integers,
     sign: float,
-    key_begin: int,
-    key_end: int,
     out: Matrix,
 ) -> None:
     """Write the largest value of windows in which later events may be visible before earlier ones.
 
-    A sweep over the queries of each key enters events into a segment tree of maxima when they become visible; NaN is
-    entered as above every number. Complexity: O((events + queries * widths) * log(events of a key)).
+    A sweep over the queries of each key enters events into a segment tree of maxima when they become visible; the tree
+    spans what the key's queries can reach. Complexity: O(events + (reached + queries * widths) * log(reached)).
 
     Args:
         values: float64[n_events], in the groups' order, times `sign`.
         present: int8[n_events], 0 = null, 1 = a number, 2 = NaN.
-        event_starts: int64[n_keys + 1].
         activation: int64[n_events], places of the events of each key by (visible_at, place).
         visible_at: int64[n_events], by place.
+        event_starts: int64[n_keys + 1].
         query_starts: int64[n_keys + 1].
         query_time: int64[n_queries].
-        first: int64[n_queries, n_widths], place of each window's first event in time, for the queries from
-            `query_starts[key_begin]` on; `last` and `rows` likewise.
+        first: int64[n_queries, n_widths], place of each window's first event in time.
         last: int64[n_queries], place after the last event in time.
         rows: int64[n_queries], rows of the matrix.
         slots: int64[n_widths], the matrix's columns, or -1.
         sign: 1.0 for the largest, -1.0 for the smallest.
-        key_begin: first key.
-        key_end: key after the last.
         out: float32[n_rows, n_features], C-contiguous.
     """
-    base = query_starts[key_begin]
-    for key in range(key_begin, key_end):
-        start, size = event_starts[key], event_starts[key + 1] - event_starts[key]
+    for key in range(len(query_starts) - 1):
+        if query_starts[key] == query_starts[key + 1]:
+            continue
+        begin, end = first[query_starts[key]].min(), last[query_starts[key + 1] - 1]
+        size = end - begin
         tree = np.full(2 * size + 1, -np.inf)
         state = np.zeros(2 * size + 1, dtype=np.int8)
-        entered = start
+        entered = event_starts[key]
         for query in range(query_starts[key], query_starts[key + 1]):
-            while entered < start + size and visible_at[activation[entered]] <= query_time[query]:
+            while entered < event_starts[key + 1] and visible_at[activation[entered]] <= query_time[query]:
                 event = activation[entered]
-                node = event - start + size
+                entered += 1
+                if event < begin or event >= end:
+                    continue
+                node = event - begin + size
                 while node >= 1 and present[event] > 0:
                     if present[event] == 1:
                         tree[node] = max(tree[node], values[event])
                     state[node] = max(state[node], present[event])
                     node //= 2
-                entered += 1
             for width in range(len(slots)):
                 if slots[width] < 0:
                     continue
-                low = first[query - base, width] - start + size
-                high = last[query - base] - start + size
+                low = first[query, width] - begin + size
+                high = last[query] - begin + size
                 largest, seen = -np.inf, 0
                 while low < high:
                     if low & 1:
@@ -163,4 +157,4 @@ def write_tree_extremes(
                         largest, seen = max(largest, tree[high]), max(seen, state[high])
                     low //= 2
                     high //= 2
-                out[rows[query - base], slots[width]] = largest * sign + 0.0 if seen == 1 else np.nan
+                out[rows[query], slots[width]] = largest * sign + 0.0 if seen == 1 else np.nan

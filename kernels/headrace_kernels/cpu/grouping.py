@@ -34,7 +34,7 @@ def group_queries(codes: Codes, time: Times, n_keys: int) -> GroupedQueries:
 
 
 def group_ordered_queries(codes: Codes, time: Times, n_keys: int, order: Positions) -> GroupedQueries:
-    """`group_queries` for rows whose order is known."""
+    """`group_queries` for rows whose order is known; `order` may be a selection of rows."""
     groups = group_rows(codes, order, n_keys)
     return GroupedQueries(groups, time[groups.rows])
 
@@ -57,9 +57,9 @@ def order_events(time: Times, visible_at: Times) -> Positions:
 @kernel
 def _group_rows(codes: Codes, order: Positions, n_keys: int) -> tuple[Starts, Positions]:
     starts = np.zeros(n_keys + 1, dtype=np.int64)
-    for row in range(len(codes)):
-        if codes[row] >= 0:
-            starts[codes[row] + 1] += 1
+    for rank in range(len(order)):
+        if codes[order[rank]] >= 0:
+            starts[codes[order[rank]] + 1] += 1
     for key in range(n_keys):
         starts[key + 1] += starts[key]
     place = starts[:-1].copy()

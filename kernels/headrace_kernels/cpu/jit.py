@@ -3,3 +3,7 @@
 from numba import njit
 
 kernel = njit(cache=True, nogil=True, error_model="numpy")
+"""A kernel, or a function called rarely inside one."""
+
+inlined = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+"""A function called once a value: passing its arrays would cost more than its work."""

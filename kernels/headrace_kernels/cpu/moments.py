@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from headrace_kernels.cpu.jit import kernel
+from headrace_kernels.cpu.jit import inlined, kernel
 from headrace_kernels.dtypes import Flags, Floats, Integers, Matrix, Positions, Starts, Times
 
 VALUE, SUM, SQUARE, NAN, PLUS_INF, MINUS_INF = 0, 1, 2, 5, 6, 7
@@ -79,41 +79,39 @@ def fill_lanes(
         values: float64[n_rows], or float64[0] where every value is finite.
         above: bool[n_thresholds, n_rows], whether a value is greater than each threshold.
         lane_of: int64[FIXED_LANES + n_thresholds], lane of each quantity, or -1 where it is not needed.
-        lanes: int64[n_events + 1, n_lanes], result from row 1 on; row 0 is untouched.
+        lanes: int64[n_events + 1, n_lanes], zeros; result from row 1 on.
     """
-    for place in range(len(rows)):
-        row = rows[place]
-        lane = lanes[place + 1]
-        lane[:] = 0
+    counted, summed, square = lane_of[VALUE], lane_of[SUM], lane_of[SQUARE]
+    for place in range(1, len(rows) + 1):
+        row = rows[place - 1]
         if len(valid) > 0 and not valid[row]:
             continue
-        if lane_of[VALUE] >= 0:
-            lane[lane_of[VALUE]] = 1
+        if counted >= 0:
+            lanes[place, counted] = 1
         for threshold in range(len(above)):
             if above[threshold, row]:
-                lane[lane_of[FIXED_LANES + threshold]] = 1
+                lanes[place, lane_of[FIXED_LANES + threshold]] = 1
         if len(values) > 0 and not np.isfinite(values[row]):
             if np.isnan(values[row]):
-                lane[lane_of[NAN]] = 1
+                lanes[place, lane_of[NAN]] = 1
             elif values[row] > 0:
-                lane[lane_of[PLUS_INF]] = 1
+                lanes[place, lane_of[PLUS_INF]] = 1
             else:
-                lane[lane_of[MINUS_INF]] = 1
+                lanes[place, lane_of[MINUS_INF]] = 1
             continue
-        integer = scaled[row]
-        if lane_of[SUM] >= 0:
-            lane[lane_of[SUM]] = integer
-        if lane_of[SQUARE] >= 0:
-            high, low = _product(np.uint64(abs(integer)), np.uint64(abs(integer)))
-            lane[lane_of[SQUARE]] = np.int64(low & _LOW)
-            lane[lane_of[SQUARE] + 1] = np.int64(low >> _HALF)
-            lane[lane_of[SQUARE] + 2] = np.int64(high)
+        if summed >= 0:
+            lanes[place, summed] = scaled[row]
+        if square >= 0:
+            size = np.uint64(abs(scaled[row]))
+            high, low = _product(size, size)
+            lanes[place, square] = np.int64(low & _LOW)
+            lanes[place, square + 1] = np.int64(low >> _HALF)
+            lanes[place, square + 2] = np.int64(high)
 
 
 @kernel
 def accumulate(lanes: npt.NDArray[np.int64]) -> None:
-    """Turn events' integers into prefix sums, in place; row 0 becomes 0. Sums wrap modulo 2**64."""
-    lanes[0] = 0
+    """Turn events' integers into prefix sums, in place; row 0 is 0. Sums wrap modulo 2**64."""
     for place in range(1, len(lanes)):
         for lane in range(lanes.shape[1]):
             lanes[place, lane] += lanes[place - 1, lane]
@@ -142,23 +140,20 @@ def write_prefix(
         unit: size of one step, a power of two.
         out: float32[n_rows, n_features], C-contiguous.
     """
-    window = np.zeros(lanes.shape[1], dtype=np.int64)
     for place in range(len(rows)):
         end = last[place]
         for width in range(first.shape[1]):
             begin = first[place, width]
-            for lane in range(lanes.shape[1]):
-                window[lane] = lanes[end, lane] - lanes[begin, lane]
-            _write(window, lane_of, end - begin, slots[width], unit, out[rows[place]])
+            _write(lanes, lane_of, begin, end, end - begin, slots, width, unit, out, rows[place])
 
 
 @kernel
 def write_tree(
     lanes: npt.NDArray[np.int64],
     lane_of: Integers,
-    event_starts: Starts,
     activation: Positions,
     visible_at: Times,
+    event_starts: Starts,
     query_starts: Starts,
     query_time: Times,
     first: Integers,
@@ -166,124 +161,140 @@ def write_tree(
     rows: Positions,
     slots: npt.NDArray[np.int64],
     unit: float,
-    key_begin: int,
-    key_end: int,
     out: Matrix,
 ) -> None:
     """Write the statistics of windows in which later events may be visible before earlier ones.
 
-    A sweep over the queries of each key enters events into a binary indexed tree when they become visible.
-    Complexity: O((events + queries * widths) * log(events of a key)).
+    A sweep over the queries of each key enters events into a binary indexed tree when they become visible; the tree
+    spans what the key's queries can reach. Complexity: O(events + (reached + queries * widths) * log(reached)).
 
     Args:
         lanes: int64[n_events + 1, n_lanes], each event's integers, its last lane 1, from row 1 on.
         lane_of: int64[FIXED_LANES + n_thresholds].
-        event_starts: int64[n_keys + 1].
         activation: int64[n_events], places of the events of each key by (visible_at, place).
         visible_at: int64[n_events], by place.
+        event_starts: int64[n_keys + 1].
         query_starts: int64[n_keys + 1].
         query_time: int64[n_queries].
-        first: int64[n_queries, n_widths], place of each window's first event in time, for the queries from
-            `query_starts[key_begin]` on; `last` and `rows` likewise.
+        first: int64[n_queries, n_widths], place of each window's first event in time.
         last: int64[n_queries], place after the last event in time.
         rows: int64[n_queries], rows of the matrix.
         slots: int64[n_widths, 6 + n_thresholds].
         unit: size of one step, a power of two.
-        key_begin: first key.
-        key_end: key after the last.
         out: float32[n_rows, n_features], C-contiguous.
 
     Reference: P. M. Fenwick, "A new data structure for cumulative frequency tables", 1994.
     """
     n_lanes = lanes.shape[1]
-    window = np.zeros(n_lanes, dtype=np.int64)
-    base = query_starts[key_begin]
-    for key in range(key_begin, key_end):
-        start, size = event_starts[key], event_starts[key + 1] - event_starts[key]
+    window = np.zeros((2, n_lanes), dtype=np.int64)  # row 0 stays 0: the window is row 1 minus row 0
+    for key in range(len(query_starts) - 1):
+        if query_starts[key] == query_starts[key + 1]:
+            continue
+        low, high = first[query_starts[key]].min(), last[query_starts[key + 1] - 1]
+        size = high - low
         tree = np.zeros((size + 1, n_lanes), dtype=np.int64)
-        entered = start
+        entered = event_starts[key]
         for query in range(query_starts[key], query_starts[key + 1]):
-            while entered < start + size and visible_at[activation[entered]] <= query_time[query]:
-                node = activation[entered] - start + 1
+            while entered < event_starts[key + 1] and visible_at[activation[entered]] <= query_time[query]:
+                event = activation[entered]
+                entered += 1
+                if event < low or event >= high:
+                    continue
+                node = event - low + 1
                 while node <= size:
                     for lane in range(n_lanes):
-                        tree[node, lane] += lanes[activation[entered] + 1, lane]
+                        tree[node, lane] += lanes[event + 1, lane]
                     node += node & -node
-                entered += 1
             for width in range(first.shape[1]):
-                window[:] = 0
-                node = last[query - base] - start
+                window[1] = 0
+                node = last[query] - low
                 while node > 0:
                     for lane in range(n_lanes):
-                        window[lane] += tree[node, lane]
+                        window[1, lane] += tree[node, lane]
                     node -= node & -node
-                node = first[query - base, width] - start
+                node = first[query, width] - low
                 while node > 0:
                     for lane in range(n_lanes):
-                        window[lane] -= tree[node, lane]
+                        window[1, lane] -= tree[node, lane]
                     node -= node & -node
-                _write(window, lane_of, window[n_lanes - 1], slots[width], unit, out[rows[query - base]])
+                _write(window, lane_of, 0, 1, window[1, n_lanes - 1], slots, width, unit, out, rows[query])
 
 
-@kernel
+@inlined
 def _write(
-    window: Integers, lane_of: Integers, events: int, slots: Integers, unit: float, out: npt.NDArray[np.float32]
+    lanes: npt.NDArray[np.int64],
+    lane_of: Integers,
+    begin: int,
+    end: int,
+    events: int,
+    slots: npt.NDArray[np.int64],
+    width: int,
+    unit: float,
+    out: Matrix,
+    row: int,
 ) -> None:
-    count = window[lane_of[VALUE]] if lane_of[VALUE] >= 0 else events
-    special = np.nan
-    defined = count > 0
+    """Write one window's statistics; its integers are row `end` of the lanes minus row `begin`."""
+    count = events
+    if lane_of[VALUE] >= 0:
+        count = lanes[end, lane_of[VALUE]] - lanes[begin, lane_of[VALUE]]
+    defined, has_nan, special = count > 0, False, np.nan
     if lane_of[NAN] >= 0:
-        plus, minus = window[lane_of[PLUS_INF]], window[lane_of[MINUS_INF]]
-        if window[lane_of[NAN]] > 0 or (plus > 0 and minus > 0):
-            defined = False
-        elif plus > 0 or minus > 0:
-            defined = False
-            special = np.inf if plus > 0 else -np.inf
-    if slots[_COUNT] >= 0:
-        out[slots[_COUNT]] = events
-    if slots[_COUNT_NON_NULL] >= 0:
-        out[slots[_COUNT_NON_NULL]] = count
+        has_nan = lanes[end, lane_of[NAN]] > lanes[begin, lane_of[NAN]]
+        plus = lanes[end, lane_of[PLUS_INF]] > lanes[begin, lane_of[PLUS_INF]]
+        minus = lanes[end, lane_of[MINUS_INF]] > lanes[begin, lane_of[MINUS_INF]]
+        defined = defined and not (has_nan or plus or minus)
+        if plus != minus and not has_nan:
+            special = np.inf if plus else -np.inf
+    if slots[width, _COUNT] >= 0:
+        out[row, slots[width, _COUNT]] = events
+    if slots[width, _COUNT_NON_NULL] >= 0:
+        out[row, slots[width, _COUNT_NON_NULL]] = count
     if lane_of[SUM] >= 0:
-        total = np.float64(window[lane_of[SUM]])
-        if slots[_SUM] >= 0:
-            out[slots[_SUM]] = total * unit if defined else special
-        if slots[_MEAN] >= 0:
-            out[slots[_MEAN]] = total / count * unit if defined else special
-    if lane_of[SQUARE] >= 0:
-        variance = np.nan
-        if defined and count > 1:
-            variance = _variance(window, lane_of, count) * unit * unit
-        if slots[_VAR] >= 0:
-            out[slots[_VAR]] = variance
-        if slots[_STD] >= 0:
-            out[slots[_STD]] = np.sqrt(variance)
-    for threshold in range(len(slots) - 6):
-        if slots[6 + threshold] >= 0:
+        total = lanes[end, lane_of[SUM]] - lanes[begin, lane_of[SUM]]
+        if slots[width, _SUM] >= 0:
+            out[row, slots[width, _SUM]] = np.float64(total) * unit if defined else special
+        if slots[width, _MEAN] >= 0:
+            out[row, slots[width, _MEAN]] = np.float64(total) / count * unit if defined else special
+        if lane_of[SQUARE] >= 0:
+            variance = np.nan
+            if defined and count > 1:
+                lane = lane_of[SQUARE]
+                variance = unit * unit * _variance(
+                    count, total,
+                    lanes[end, lane] - lanes[begin, lane],
+                    lanes[end, lane + 1] - lanes[begin, lane + 1],
+                    lanes[end, lane + 2] - lanes[begin, lane + 2],
+                )  # fmt: skip
+            if slots[width, _VAR] >= 0:
+                out[row, slots[width, _VAR]] = variance
+            if slots[width, _STD] >= 0:
+                out[row, slots[width, _STD]] = np.sqrt(variance)
+    for threshold in range(slots.shape[1] - 6):
+        if slots[width, 6 + threshold] >= 0:
+            lane = lane_of[FIXED_LANES + threshold]
             share = np.nan
-            if count > 0 and not (lane_of[NAN] >= 0 and window[lane_of[NAN]] > 0):
-                share = window[lane_of[FIXED_LANES + threshold]] / count
-            out[slots[6 + threshold]] = share
+            if count > 0 and not has_nan:
+                share = (lanes[end, lane] - lanes[begin, lane]) / count
+            out[row, slots[width, 6 + threshold]] = share
 
 
-@kernel
-def _variance(window: Integers, lane_of: Integers, count: int) -> float:
-    lane = lane_of[SQUARE]
-    # Q = l0 + l1 * 2**32 + l2 * 2**64, each limb a sum of up to 2**31 parts below 2**32 (l2: what is left)
-    middle = np.uint64(window[lane + 1])
-    low = np.uint64(window[lane]) + (middle << _HALF)
-    carry = _ONE if low < np.uint64(window[lane]) else np.uint64(0)
-    high = np.uint64(window[lane + 2]) + (middle >> _HALF) + carry
+@inlined
+def _variance(count: int, total: int, limb0: int, limb1: int, limb2: int) -> float:
+    # Q = limb0 + limb1 * 2**32 + limb2 * 2**64; limbs 0 and 1 are sums of up to 2**31 parts below 2**32
+    low = np.uint64(limb0) + (np.uint64(limb1) << _HALF)
+    carry = _ONE if low < np.uint64(limb0) else np.uint64(0)
+    high = np.uint64(limb2) + (np.uint64(limb1) >> _HALF) + carry
     n = np.uint64(count)
     product_high, product_low = _product(n, low)
     product_high += n * high
-    size = np.uint64(abs(window[lane_of[SUM]]))
+    size = np.uint64(abs(total))
     square_high, square_low = _product(size, size)
     borrow = _ONE if product_low < square_low else np.uint64(0)
     numerator = _to_float(product_high - square_high - borrow, product_low - square_low)
     return numerator / (np.float64(count) * np.float64(count - 1))
 
 
-@kernel
+@inlined
 def _product(left: np.uint64, right: np.uint64) -> tuple[np.uint64, np.uint64]:
     left_low, left_high = left & _LOW, left >> _HALF
     right_low, right_high = right & _LOW, right >> _HALF
@@ -294,7 +305,7 @@ def _product(left: np.uint64, right: np.uint64) -> tuple[np.uint64, np.uint64]:
     return high, left * right
 
 
-@kernel
+@inlined
 def _to_float(high: np.uint64, low: np.uint64) -> float:
     """Nearest float64, ties to even, of high * 2**64 + low."""
     if high == np.uint64(0):

@@ -1,4 +1,4 @@
-"""Window statistics on the CPU: group what is asked for into passes, and cut the queries into tasks.
+"""Window statistics on the CPU: what is asked for becomes passes, which any selection of queries then goes through.
 
 Where visibility is ordered within every key, what a query sees is a prefix of its group: windows are ranges, and prefix
 sums answer them. Otherwise a sweep enters events into trees as they become visible. Both give the same bits, because a
@@ -7,7 +7,7 @@ window's integers depend on its events alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,14 +16,15 @@ from headrace_kernels.arrays import (
     ExactRangeError,
     GroupedEvents,
     GroupedQueries,
+    Groups,
     Statistic,
     ValueColumn,
     WindowRequest,
 )
 from headrace_kernels.cpu import bounds
-from headrace_kernels.cpu.passes import ExtremesPass, MomentsPass, Pass, Sweep, Task
+from headrace_kernels.cpu.passes import ExtremesPass, MomentsPass, Pass, Span, Sweep
 from headrace_kernels.cpu.scaling import LIMIT, ScaledColumn, scale_column
-from headrace_kernels.dtypes import Integers, Matrix
+from headrace_kernels.dtypes import Integers, Matrix, Positions
 
 _SUMS = frozenset({Statistic.SUM, Statistic.MEAN, Statistic.VAR, Statistic.STD})
 _EXTREMES = ((Statistic.MAX, 1.0), (Statistic.MIN, -1.0))
@@ -54,10 +55,12 @@ def aggregate_windows(
     Raises:
         ExactRangeError: a value, or (events in a window) * (largest magnitude), leaves the exact range.
     """
-    scaled = scale_columns(columns, requests)
-    tasks = plan_windows(events, queries, scaled, requests, out, n_tasks=threads)
+    windows = PreparedWindows(events, scale_columns(columns, requests), requests)
+    keyless = np.ones(len(out), dtype=np.bool_)
+    keyless[queries.groups.rows] = False
+    windows.write_empty(np.flatnonzero(keyless), out)
     with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(task) for task in tasks]:
+        for future in [pool.submit(windows.write, part, out) for part in split_queries(queries, threads)]:
             future.result()
 
 
@@ -76,78 +79,96 @@ def scale_columns(columns: Sequence[ValueColumn], requests: Sequence[WindowReque
     return scaled
 
 
-def plan_windows(
-    events: GroupedEvents,
-    queries: GroupedQueries,
-    columns: Sequence[ScaledColumn],
-    requests: Sequence[WindowRequest],
-    out: Matrix,
-    *,
-    n_tasks: int,
-) -> list[Task]:
-    """Build what the queries share and give the tasks that answer them.
+class PreparedWindows:
+    """Everything that queries share; any selection of queries, in any order, on any thread, gets the same bits."""
 
-    Args:
-        events: grouped events.
-        queries: grouped queries; `rows` are rows of `out`.
-        columns: value columns from `scale_columns`.
-        requests: what to write where.
-        out: float32[n_rows, n_features], C-contiguous.
-        n_tasks: how many tasks to cut the queries into, about.
+    def __init__(
+        self, events: GroupedEvents, columns: Sequence[ScaledColumn], requests: Sequence[WindowRequest]
+    ) -> None:
+        """Build prefix sums, or what the trees are built from.
 
-    Raises:
-        ExactRangeError: (events in a window) * (largest magnitude) leaves the exact range.
-    """
-    widths = np.unique(np.array([request.width_us for request in requests], dtype=np.int64))
-    _write_keyless(queries, requests, out)
-    _check_range(events, queries, columns, widths)
-    sweep = Sweep(events, queries, widths, out)
-    passes: list[Pass] = []
+        Args:
+            events: grouped events.
+            columns: value columns from `scale_columns`.
+            requests: what to write where.
+
+        Raises:
+            ExactRangeError: (events in a window) * (largest magnitude) leaves the exact range.
+        """
+        widths = np.unique(np.array([request.width_us for request in requests], dtype=np.int64))
+        _check_range(events, columns, widths)
+        self._sweep = Sweep(events, widths)
+        self._limit = events.visible_at if events.ordered else events.time + 1
+        self._requests = requests
+        with _silence():
+            self._passes = list(_passes(self._sweep, columns, requests))
+        _ = self._sweep.activation  # built once, before threads share it
+
+    def write(self, queries: GroupedQueries, out: Matrix) -> None:
+        """Write the statistics of the queries' windows.
+
+        Args:
+            queries: grouped queries, with the events' keys; `rows` are rows of `out`.
+            out: float32[n_rows, n_features], C-contiguous; only the queries' rows of the requested columns are written.
+        """
+        n_queries, events = len(queries.time), self._sweep.events
+        first, last = np.empty((n_queries, len(self._sweep.widths)), np.int64), np.empty(n_queries, np.int64)
+        with _silence():
+            bounds.sweep_bounds(
+                events.groups.starts, events.time, self._limit, queries.groups.starts, queries.time,
+                self._sweep.widths, first, last,
+            )  # fmt: skip
+            for each in self._passes:
+                each.write(Span(queries, first, last), out)
+
+    def write_empty(self, rows: Positions, out: Matrix) -> None:
+        """Write what an empty window gives into rows that have no key: int64[n]."""
+        for request in self._requests if len(rows) else ():
+            out[rows, request.slot] = 0.0 if request.statistic in _COUNTS else np.nan
+
+
+def split_queries(queries: GroupedQueries, parts: int) -> list[GroupedQueries]:
+    """Cut queries into parts of about equal size, each of neighbouring query times."""
+    order, codes = np.argsort(queries.time, kind="stable"), np.arange(len(queries.groups.starts) - 1)
+    part_of = np.empty(len(order), dtype=np.int64)
+    part_of[order] = np.arange(len(order)) * parts // max(len(order), 1)
+    key_of = np.repeat(codes, np.diff(queries.groups.starts))
+    cut = []
+    for part in range(parts):
+        mine = part_of == part
+        starts = np.concatenate([[0], np.cumsum(np.bincount(key_of[mine], minlength=len(codes)))]).astype(np.int64)
+        cut.append(GroupedQueries(Groups(starts, queries.groups.rows[mine]), queries.time[mine]))
+    return cut
+
+
+def _silence() -> np.errstate:
+    """Sums wrap and empty windows divide by nothing, on purpose; NumPy would say so where the JIT is off."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+def _passes(sweep: Sweep, columns: Sequence[ScaledColumn], requests: Sequence[WindowRequest]) -> Iterator[Pass]:
     counts = [request for request in requests if request.column is None]
     for index, column in enumerate(columns):
         mine = [request for request in requests if request.column == index]
-        moments = [request for request in mine if request.statistic not in {kind for kind, _ in _EXTREMES}]
-        if moments:
-            passes.append(MomentsPass(sweep, column, [*moments, *counts]))
+        if moments := [request for request in mine if request.statistic not in {kind for kind, _ in _EXTREMES}]:
+            yield MomentsPass(sweep, column, [*moments, *counts])
             counts = []
         for kind, sign in _EXTREMES:
             if chosen := [request for request in mine if request.statistic == kind]:
-                passes.append(ExtremesPass(sweep, column, chosen, sign))
+                yield ExtremesPass(sweep, column, chosen, sign)
     if counts:
-        passes.append(MomentsPass(sweep, None, counts))
-    return sweep.tasks(passes, n_tasks)
+        yield MomentsPass(sweep, None, counts)
 
 
-def _write_keyless(queries: GroupedQueries, requests: Sequence[WindowRequest], out: Matrix) -> None:
-    if len(queries.groups.rows) == len(out):
-        return
-    keyless = np.ones(len(out), dtype=np.bool_)
-    keyless[queries.groups.rows] = False
-    for request in requests:
-        out[keyless, request.slot] = 0.0 if request.statistic in _COUNTS else np.nan
-
-
-def _check_range(
-    events: GroupedEvents, queries: GroupedQueries, columns: Sequence[ScaledColumn], widths: Integers
-) -> None:
+def _check_range(events: GroupedEvents, columns: Sequence[ScaledColumn], widths: Integers) -> None:
     largest_group = int(np.diff(events.groups.starts).max(initial=0))
     for index, column in enumerate(columns):
         if largest_group * column.largest < LIMIT:
             continue
-        most = _most_events(events, queries, widths)
+        most = int(bounds.most_events(events.groups.starts, events.time, int(widths.max())))
         if most * column.largest >= LIMIT:
             raise ExactRangeError(
                 f"{most} events in a window, with values up to {column.largest * column.unit:g}, leave the exact range "
                 f"of sums at a resolution of 2**{-column.bits}",
                 index,
             )
-
-
-def _most_events(events: GroupedEvents, queries: GroupedQueries, widths: Integers) -> int:
-    n_queries = len(queries.time)
-    first, last = np.empty((n_queries, len(widths)), np.int64), np.empty(n_queries, np.int64)
-    bounds.sweep_bounds(
-        events.groups.starts, events.time, events.time + 1, queries.groups.starts, queries.time, widths,
-        0, n_queries, first, last,
-    )  # fmt: skip
-    return int((last - first.min(axis=1)).max(initial=0))

@@ -13,7 +13,7 @@ def group_rows(codes: Codes, order: Positions, n_keys: int) -> Groups:
 
     Args:
         codes: int32[n], key of each row, or -1 for none: such rows are left out.
-        order: int64[n], a permutation of the rows.
+        order: int64[m], the rows to group, each at most once.
         n_keys: number of keys.
     """
     rows = sorted((int(row) for row in order if codes[row] >= 0), key=lambda row: int(codes[row]))
