@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from headrace.core.errors import CorruptedError
 from headrace.monitoring import Alert, AlertLog, AlertState, Severity
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from headrace.core.errors import CorruptedError, InvalidInputError
 from headrace.monitoring import Baseline, BaselineSettings, build_baseline
 from headrace.monitoring.baseline import DAY_US
@@ -58,10 +59,10 @@ def test_natural_limits_tell_wandering_levels_from_noise():
     assert level.natural[1].wasserstein > 5 * noise.natural[1].wasserstein
 
 
-def test_too_few_blocks_say_nothing():
+def test_lengths_with_too_few_blocks_are_left_out():
     values, times = autocorrelated(days=20)
-    assert build(values, times).features[0].natural[1].wasserstein == 0.0
-    assert build(values, times).features[0].natural[0].wasserstein > 0.0
+    assert [limits.block_days for limits in build(values, times).features[0].natural] == [1.0]
+    assert build(*autocorrelated(days=5)).features[0].natural == ()
 
 
 def test_missing_and_infinite_values_are_counted_not_added():

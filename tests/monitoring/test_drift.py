@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+
 from headrace.core.errors import InvalidInputError
 from headrace.monitoring import DriftSettings, Verdict, build_baseline, judge_drift
 from headrace.monitoring.baseline import DAY_US
@@ -141,6 +142,16 @@ def test_the_natural_variation_of_stretches_as_long_as_the_window_is_used():
     day = values[:600] * 0 + np.float32(1.5) + generator.normal(size=(600, 1)).astype(np.float32) * np.float32(0.1)
     assert judge_drift(baseline, day, span=timedelta(days=1)).verdict is Verdict.STABLE
     assert judge_drift(baseline, day, span=timedelta(days=7)).verdict is Verdict.DRIFTED
+
+
+def test_a_short_reference_judges_weeks_by_its_days():
+    """Wide, but not blind: what a feature does from day to day is not called drift of a week."""
+    generator = np.random.default_rng(4)
+    times = np.arange(30 * 200) * (DAY_US // 200)
+    values = (np.sin(np.arange(30)).repeat(200) + generator.normal(size=len(times))).astype(np.float32)[:, None]
+    baseline = build_baseline(values, names=["x"], roles=["state"], importances=[1.0], times=times)
+    assert judge_drift(baseline, values[1_400:2_800], span=timedelta(days=7)).verdict is Verdict.STABLE
+    assert judge_drift(baseline, values[1_400:2_800] * 60, span=timedelta(days=7)).verdict is Verdict.DRIFTED
 
 
 def test_independent_windows_raise_no_alarm(baseline):

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import polars as pl
 import pytest
+
 from headrace.monitoring import DriftSettings, Verdict, build_baseline, judge_drift
 from headrace.monitoring.baseline import DAY_US
 

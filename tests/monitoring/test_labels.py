@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from headrace.core.errors import InvalidInputError
-from headrace.monitoring import join_labels
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headrace.core.errors import InvalidInputError
+from headrace.monitoring import join_labels
 
 AT = datetime(2013, 11, 1, tzinfo=UTC)
 STAMP = pa.timestamp("us", tz="UTC")

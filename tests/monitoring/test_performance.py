@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from headrace.core.errors import InvalidInputError
-from headrace.monitoring import performance_by_window, quality_loss
-from headrace.monitoring.performance import area_under_curve
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
+
+from headrace.core.errors import InvalidInputError
+from headrace.monitoring import performance_by_window, quality_loss
+from headrace.monitoring.performance import area_under_curve
 
 START = datetime(2013, 11, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)

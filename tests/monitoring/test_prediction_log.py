@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from headrace.core.errors import CorruptedError, InvalidInputError
 from headrace.monitoring import (
     LogLimits,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
 from headrace.monitoring.baseline import Baseline, build_baseline
 from headrace.monitoring.reference import (
     EDGES,
@@ -16,9 +20,6 @@ from headrace.monitoring.reference import (
     unbounded_limit,
 )
 from headrace.monitoring.sketch import distance_of, sketch_feature
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
 SMALL = st.lists(st.integers(-20, 20), min_size=1, max_size=60)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from headrace.core.errors import DefinitionError
 from headrace.monitoring import RetrainPolicy, RetrainSnapshot, Trigger
 

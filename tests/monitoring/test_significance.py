@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
 from headrace.monitoring.significance import (
     chi_square_critical,
     chi_square_tail,
     false_discovery_rejections,
     rate_p_value,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
 
 @given(st.floats(0, 300), st.integers(1, 40))

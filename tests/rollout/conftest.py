@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+
 from headrace.core.clock import ManualClock
 from headrace.core.database import open_database
 from headrace.core.errors import NotFoundError

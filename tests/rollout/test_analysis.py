@@ -6,6 +6,7 @@ import math
 import random
 
 import pytest
+
 from headrace.rollout import Action, ActionKind, AnalysisPolicy, AnalysisSnapshot, CandidateCounts
 from headrace.rollout.analysis import evidence_above, evidence_below
 

@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+
 from headrace.core.database import open_database
 from headrace.core.errors import InvalidInputError
 from headrace.rollout import EventKind, Ledger, ReleaseEvent, ReleaseStatus, Strategy

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from headrace.core.errors import NotFoundError
-from headrace.rollout import ReleaseState, ReleaseStatus, Router, Strategy
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headrace.core.errors import NotFoundError
+from headrace.rollout import ReleaseState, ReleaseStatus, Router, Strategy
 
 ROLLING = ReleaseState(
     "late", ReleaseStatus.ROLLING, champions=(1,), candidate=2, strategy=Strategy.CANARY, share=0.1, salt="late:2:1"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headrace.core.errors import InvalidInputError
 from headrace.rollout.state import (
     TRANSITIONS,
@@ -16,8 +19,6 @@ from headrace.rollout.state import (
     apply,
     fold,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 AT = datetime(2013, 11, 1, tzinfo=UTC)
 

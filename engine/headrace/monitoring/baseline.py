@@ -34,7 +34,7 @@ class BaselineSettings:
     Attributes:
         block_days: lengths of the stretches the reference is cut into; a window is judged by the longest that is not
             longer than itself.
-        min_blocks: fewer stretches than this say nothing about natural variation.
+        min_blocks: fewer stretches than this say nothing about natural variation, and that length is left out.
         min_block_values: a stretch with fewer values of a feature is left out for that feature.
     """
 
@@ -152,7 +152,8 @@ def _reference(
     natural = []
     for days, block in zip(settings.block_days, blocks, strict=True):
         tables = list(_block_counts(block, present, bins, len(edges)))
-        natural.append(_natural(days, tables, edges, std, settings, discrete=discrete))
+        if len(tables) >= settings.min_blocks:
+            natural.append(_natural(days, tables, edges, std, settings, discrete=discrete))
     return FeatureReference(
         name=name,
         role=role,

@@ -21,8 +21,8 @@ class NaturalLimits:
 
     Attributes:
         block_days: length of the stretches.
-        blocks: how many there were; fewer than `min_blocks` say nothing, and every limit is 0.
-        wasserstein, psi, null_rate, unseen: limits in the statistic's own unit.
+        blocks: how many there were.
+        wasserstein, psi, null_rate, unseen: limits in the statistic's own unit; 0 where too few stretches have values.
     """
 
     block_days: float
@@ -45,7 +45,7 @@ class FeatureReference:
         importance: gain share in [0, 1].
         rows: reference rows, missing ones included.
         std: standard deviation of the values, population form; 0 when there are fewer than two.
-        natural: one entry a block length, shortest first.
+        natural: one entry a block length of which there are enough, shortest first.
     """
 
     name: str
