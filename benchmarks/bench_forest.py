@@ -19,8 +19,9 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from headrace.packaging.export import Precision, export_leaf_index, export_lightgbm, export_raw_score
 from measure import Contender, Measurement, Work, measure, write_results
+
+from headrace.packaging.export import Precision, export_leaf_index, export_lightgbm, export_raw_score
 
 TOLERANCE = 2e-6
 BATCHES = (1, 8, 64, 1024)

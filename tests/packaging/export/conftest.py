@@ -9,6 +9,7 @@ import lightgbm
 import numpy as np
 import onnxruntime
 import pytest
+
 from headrace.packaging.export import export_leaf_index, export_lightgbm, export_raw_score
 from headrace.packaging.export.model_text import parse_model
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from headrace.packaging.export.decisions import ZERO_THRESHOLD, View, floor_to_float32, plan_columns, plan_rules
-from headrace.packaging.export.forest import Forest, Missing, Tree
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from headrace.packaging.export.decisions import ZERO_THRESHOLD, View, floor_to_float32, plan_columns, plan_rules
+from headrace.packaging.export.forest import Forest, Missing, Tree
 
 finite = st.floats(allow_nan=False)
 inputs = st.floats(width=32, allow_nan=False)

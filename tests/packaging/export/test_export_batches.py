@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 import pytest
+
 from headrace.packaging.export import export_lightgbm, export_raw_score
 
 KINDS = {

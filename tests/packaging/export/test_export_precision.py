@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+
 from headrace.packaging.export import Precision, ensemble, export_leaf_index, export_lightgbm, export_raw_score
 
 

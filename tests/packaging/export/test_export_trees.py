@@ -5,6 +5,7 @@ from __future__ import annotations
 import lightgbm
 import numpy as np
 import pytest
+
 from headrace.packaging.export import export_leaf_index, export_lightgbm, membership
 
 N_ROWS = 100_000

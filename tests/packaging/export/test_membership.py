@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from headrace.packaging.export import membership
-from headrace.packaging.export.membership import build_set_table
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headrace.packaging.export import membership
+from headrace.packaging.export.membership import build_set_table
 
 sets = st.lists(st.sets(st.integers(0, 80)).map(lambda each: np.array(sorted(each), dtype=np.int64)), max_size=12)
 

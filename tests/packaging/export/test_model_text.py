@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+
 from headrace.core.errors import InvalidInputError, UnimplementedError
 from headrace.packaging.export import export_lightgbm
 from headrace.packaging.export.links import parse_objective

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from headrace.core.errors import InvalidInputError
 from headrace.packaging.export import ExportReport, export_lightgbm, verify_export
 from headrace.packaging.export.verify import max_abs_difference
