@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -179,7 +180,7 @@ def start(world: World) -> Iterator[Callable[..., tuple[Server, Client]]]:
     def start_server(world: World = world, **changes: object) -> tuple[Server, Client]:
         server = Server(world.config(**changes))
         info = server.start()
-        client = Client(info.address)
+        client = Client(info.address, timeout_s=60)
         running.append((server, client))
         return server, client
 
@@ -209,9 +210,13 @@ class ServerProcess:
         lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [event for event in map(json.loads, lines) if event["event"] == name]
 
+    def scrape(self) -> str:
+        with urllib.request.urlopen(f"http://{self.info['metrics_address']}/metrics", timeout=5) as page:
+            return page.read().decode()
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 def launch(world: World, log: Path, **changes: object) -> subprocess.Popen:
@@ -236,7 +241,7 @@ def start_process(world: World, tmp_path: Path) -> Iterator[Callable[..., Server
         ready, log = tmp_path / f"ready-{len(running)}.json", tmp_path / f"server-{len(running)}.log"
         process = launch(world, log, ready_file=str(ready), **changes)
         running.append(process)
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 60
         while not ready.exists():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < limit, log.read_text()

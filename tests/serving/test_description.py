@@ -1,5 +1,7 @@
 """What the server says about itself and its models."""
 
+import threading
+
 import grpc
 import numpy as np
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -80,3 +82,22 @@ def test_reflection_lists_the_services_and_gives_the_file(start):
     assert {"inference.GRPCInferenceService", "grpc.health.v1.Health"} <= names
     described = FileDescriptorProto.FromString(file.file_descriptor_response.file_descriptor_proto[0])
     assert described.name == "inference/inference.proto"
+
+
+def test_open_reflection_streams_do_not_take_the_threads_of_requests(start):
+    _, client = start(threads=2)
+    release = threading.Event()
+
+    def hold():
+        yield reflection_pb2.ServerReflectionRequest(list_services="")
+        release.wait(20)
+
+    with grpc.insecure_channel(client.address) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        streams = [stub.ServerReflectionInfo(hold(), timeout=20) for _ in range(2)]
+        for stream in streams:
+            next(stream)
+        assert client.infer("late", ROWS).model_version == "1"
+        release.set()
+        for stream in streams:
+            assert list(stream) == []

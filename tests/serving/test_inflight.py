@@ -9,7 +9,7 @@ from headrace.client.messages import InferCall
 from headrace.core.errors import DeadlineError, ExhaustedError, UnavailableError
 from headrace.serving import BatchingConfig
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 BUSY_S = 0.15
 
 

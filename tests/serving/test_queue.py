@@ -8,7 +8,7 @@ from headrace.serving.batching import BatchPolicy
 from headrace.serving.queue import BatchQueue, run_batch
 from headrace.serving.tickets import Ticket, TicketState
 
-JOIN_S = 10.0
+JOIN_S = 60.0
 
 
 def make(rows: int = 1, **given) -> Ticket:

@@ -12,7 +12,7 @@ from headrace.serving.server import Server
 
 ROW = np.array([[1, 2, 3, 4]], np.float32)
 SUM = 10.0
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 def until(condition):

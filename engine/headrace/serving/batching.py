@@ -31,7 +31,7 @@ class BatchPolicy:
     @classmethod
     def of(cls, config: BatchingConfig) -> BatchPolicy:
         """Take the policy's part of the configuration."""
-        return cls(config.max_batch_rows, config.window_us / 1e6, config.parallel_batches)
+        return cls(config.max_batch_rows, config.window_us / 1e6, config.slots)
 
     def fires_at(self, *, rows: int, oldest_at: float, running: int) -> float | None:
         """When the waiting requests may be taken.

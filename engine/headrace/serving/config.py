@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from headrace.core.config import cpu_budget
 from headrace.core.errors import InvalidInputError
 
 
@@ -27,21 +28,28 @@ class BatchingConfig:
         max_request_rows: rows that one request may have.
         max_queue_rows: rows that may wait; beyond them requests are refused with RESOURCE_EXHAUSTED.
         window_us: how long a batch may wait for company while another batch of the model runs; 0: it does not wait.
-        parallel_batches: batches of one model version that run at a time.
+        parallel_batches: batches of one model version that run at a time; None: one less than the CPUs this process
+            may use, at least 1, so that one is left for reading and writing.
     """
 
     max_batch_rows: int = 1024
     max_request_rows: int = 16_384
     max_queue_rows: int = 65_536
     window_us: int = 1000
-    parallel_batches: int = 1
+    parallel_batches: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_batch_rows", "max_request_rows", "max_queue_rows", "parallel_batches"):
-            if getattr(self, name) < 1:
-                raise InvalidInputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InvalidInputError(f"{name} is {value}; it must be at least 1")
         if self.window_us < 0:
             raise InvalidInputError(f"window_us is {self.window_us}; it must be at least 0")
+
+    @property
+    def slots(self) -> int:
+        """Batches of one model version that run at a time, decided."""
+        return self.parallel_batches if self.parallel_batches is not None else max(1, cpu_budget() - 1)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def config(version: ServedVersion) -> pb.ModelConfig:
             pb.ModelOutput(name=tensor.name, data_type=_CONFIG_TYPES[tensor.datatype], dims=tensor.shape[1:])
             for tensor in version.session.outputs
         ],
-        instance_group=[pb.ModelInstanceGroup(name=placement.device, count=1, kind=kind)],
+        instance_group=[pb.ModelInstanceGroup(name=placement.device, count=version.batching.slots, kind=kind)],
         dynamic_batching=pb.ModelDynamicBatching(
             preferred_batch_size=[version.batching.max_batch_rows],
             max_queue_delay_microseconds=version.batching.window_us,

@@ -42,6 +42,7 @@ class Server:
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._follow, name="registry-watcher", daemon=True)
         self._recorder: Recorder | None = None
+        self._metrics: MetricsPort | None = None
 
     def start(self) -> ReadyInfo:
         """Load every model, listen and say so.
@@ -53,22 +54,14 @@ class Server:
             UnavailableError: CUDA is required and not there.
         """
         start = time.perf_counter()
-        config = self._config
-        check_port(config.host, config.port, purpose="gRPC", setting="--port")
-        if config.metrics_port is not None:
-            check_port(config.host, config.metrics_port, purpose="metrics", setting="--metrics-port")
-        self._source = self._source or RegistrySource(config.models, database=config.database, store=config.store)
-        self._manager = FleetManager(self._source, config, self._clock)
-        self._manager.start()
-        if config.prediction_log is not None:
-            self._recorder = Recorder(PredictionLog(config.prediction_log), self._clock)
-        self._service = InferenceService(self._manager, self._recorder, self._clock)
-        self._transport = GrpcTransport(self._service, threads=config.threads)
-        self._metrics = self._open_metrics()
-        port = self._transport.listen(config.host, config.port)
+        try:
+            port = self._open()
+        except BaseException:
+            self._close()
+            raise
         self._transport.set_ready(ready=True)
         self._watcher.start()
-        info = self._describe(f"{config.host}:{port}", time.perf_counter() - start)
+        info = self._describe(f"{self._config.host}:{port}", time.perf_counter() - start)
         self._announce(info)
         return info
 
@@ -84,14 +77,33 @@ class Server:
         self._stopping.set()
         answered = self._transport.drain(self._config.grace_s)
         self._watcher.join()
+        self._close()
+        _LOG.info("server_stopped", answered_all=answered)
+        return answered
+
+    def _open(self) -> int:
+        config = self._config
+        check_port(config.host, config.port, purpose="gRPC", setting="--port")
+        if config.metrics_port is not None:
+            check_port(config.host, config.metrics_port, purpose="metrics", setting="--metrics-port")
+        self._source = self._source or RegistrySource(config.models, database=config.database, store=config.store)
+        self._manager = FleetManager(self._source, config, self._clock)
+        self._manager.start()
+        if config.prediction_log is not None:
+            self._recorder = Recorder(PredictionLog(config.prediction_log), self._clock)
+        self._service = InferenceService(self._manager, self._recorder, self._clock)
+        self._transport = GrpcTransport(self._service, threads=config.threads)
+        self._metrics = self._open_metrics()
+        return self._transport.listen(config.host, config.port)
+
+    def _close(self) -> None:
+        """Let go of everything but the transport; what was never opened is passed over."""
         if self._recorder is not None:
             self._recorder.close()
         if self._metrics is not None:
             self._metrics.close()
         if self._source is not None:
             self._source.close()
-        _LOG.info("server_stopped", answered_all=answered)
-        return answered
 
     def _open_metrics(self) -> MetricsPort | None:
         if self._config.metrics_port is None:
