@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from headrace_kernels.arrays import ExactRangeError, Statistic, ValueColumn, WindowRequest
 from headrace_kernels.cpu import windows as cpu
 from headrace_kernels.cpu.grouping import group_events, group_queries
 from headrace_kernels.reference import windows as reference
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-EXAMPLES = 40 if os.environ.get("NUMBA_DISABLE_JIT") else 300
+EXAMPLES = 40
+BITS = st.sampled_from([0, 1, -3, 8])
 STATISTICS = list(Statistic)
 WIDTHS = (1, 3, 1000)
 ADVERSARIAL = [0.0, -0.0, 1.0, 1e16, -1e16, 15.0, 15.5, 5e-324, 2.0**-30, 0.1, 1e6, math.nan, math.inf, -math.inf]
@@ -51,7 +52,7 @@ class Case:
 
 
 @st.composite
-def cases(draw, *, values=None, bits=st.sampled_from([0, 1, -3, 8]), in_order=False):
+def cases(draw, *, values=None, bits=BITS, in_order=False):
     """Few keys, few times: ties, duplicates, unsorted rows, empty groups and late knowledge are all common."""
     n_events, n_queries = draw(st.integers(0, 30)), draw(st.integers(0, 12))
     times = st.integers(-5, 15)
@@ -88,14 +89,25 @@ def assert_same_bits(left, right):
     )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(case=cases())
-def test_compiled_equals_plain_python_bit_for_bit(case):
+def check_against_plain_python(case):
     try:
         compiled = case.compute(cpu.aggregate_windows)
     except ExactRangeError:
         return  # refused: never a wrong number
     assert_same_bits(compiled, case.compute(reference.aggregate_windows))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(case=cases())
+def test_compiled_equals_plain_python_bit_for_bit(case):
+    check_against_plain_python(case)
+
+
+@pytest.mark.slow
+@settings(max_examples=20 * EXAMPLES, deadline=None)
+@given(case=cases())
+def test_compiled_equals_plain_python_in_many_more_cases(case):
+    check_against_plain_python(case)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from headrace_kernels.arrays import CalendarField
-from headrace_kernels.cpu import cyclic
-from headrace_kernels.dtypes import Flags, Matrix, Times
 
 from headrace.features.calendar_features import FIELD_PERIODS
 from headrace.features.local_time import zone_offsets
 from headrace.features.plan import CalendarStep
+from headrace_kernels.arrays import CalendarField
+from headrace_kernels.cpu import cyclic
+from headrace_kernels.dtypes import Flags, Matrix, Times
 
 _FIRST_VALUE = {"day": 1, "month": 1, "day_of_year": 1}
 
@@ -43,7 +43,7 @@ def write_calendar(
     for name in dict.fromkeys(step.field for step in steps):
         chosen = [(step, slot) for step, slot in zip(steps, slots, strict=True) if step.field == name]
         field = cyclic.calendar_field(local, int(CalendarField[name.upper()]))
-        table = np.stack([_encoding(name, step.encoding) for step, _ in chosen], axis=1)
+        table = np.ascontiguousarray(np.stack([_encoding(name, step.encoding) for step, _ in chosen], axis=1))
         if valid is not None:
             field[~valid] = len(table) - 1
         cyclic.write_encoded(field, table, np.array([slot for _, slot in chosen], dtype=np.int64), out)

@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from headrace_kernels.cpu import grouping
-from headrace_kernels.dtypes import Matrix, Positions, Times
 
 from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.core.progress import Progress, Step
@@ -26,6 +24,8 @@ from headrace.features.plan import CalendarStep, ExpressionStep, FeaturePlan, St
 from headrace.features.state_run import match_states, take_states, write_states
 from headrace.features.table_columns import TableColumns, as_float32
 from headrace.features.window_run import Spine, WindowBlock, view_times
+from headrace_kernels.cpu import grouping
+from headrace_kernels.dtypes import Matrix, Positions, Times
 
 _Result = TypeVar("_Result")
 _StateKey = tuple[str, tuple[str, ...], int | None]

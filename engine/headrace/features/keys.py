@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from headrace_kernels.dtypes import Codes, Flags
 
-from headrace.features.table_columns import TableColumns
+from headrace.features.table_columns import TableColumns, writable
+from headrace_kernels.dtypes import Codes, Flags
 
 
 @dataclass(frozen=True)
@@ -74,4 +74,4 @@ def _encode_one(chunks: Sequence[pa.Array]) -> tuple[Codes, int]:
         return np.zeros(0, dtype=np.int32), 0
     encoded = pa.concat_arrays(chunks).dictionary_encode() if len(chunks) > 1 else chunks[0].dictionary_encode()
     indices = pc.fill_null(encoded.indices, -1) if encoded.indices.null_count else encoded.indices
-    return indices.to_numpy(zero_copy_only=False), len(encoded.dictionary)
+    return writable(indices), len(encoded.dictionary)

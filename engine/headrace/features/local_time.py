@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from headrace_kernels.dtypes import Integers, Times
 
 from headrace.core.errors import InvalidInputError
+from headrace_kernels.dtypes import Integers, Times
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)

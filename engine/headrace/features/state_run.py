@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from headrace_kernels.cpu import asof, grouping
-from headrace_kernels.dtypes import MAX_TIME_US, Matrix, Positions
 
 from headrace.features.keys import encode_keys, without_rows
 from headrace.features.table_columns import TableColumns
 from headrace.features.views import StateView
 from headrace.features.window_run import Spine
+from headrace_kernels.cpu import asof, grouping
+from headrace_kernels.dtypes import MAX_TIME_US, Matrix, Positions
 
 
 def match_states(

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from headrace_kernels.dtypes import MAX_TIME_US, Flags, Times
 
 from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.data.types import conform
+from headrace_kernels.dtypes import MAX_TIME_US, Flags, Times
 
 _Value = TypeVar("_Value")
 
@@ -99,6 +99,11 @@ def as_float32(values: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.float32]:
 def _split(values: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[Any], Flags | None]:
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if not array.null_count:
-        return array.to_numpy(zero_copy_only=False), None
-    valid = pc.is_valid(array).to_numpy(zero_copy_only=False)
-    return pc.fill_null(array, 0).to_numpy(zero_copy_only=False), valid
+        return writable(array), None
+    return writable(pc.fill_null(array, 0)), writable(pc.is_valid(array))
+
+
+def writable(array: pa.Array) -> npt.NDArray[Any]:
+    """The array's values in memory of their own: kernels are compiled once, for writable arrays."""
+    values: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
+    return values if values.flags.writeable else values.copy()

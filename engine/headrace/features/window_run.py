@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from headrace_kernels.arrays import ExactRangeError, Statistic, ValueColumn, WindowRequest
-from headrace_kernels.cpu import grouping, windows
-from headrace_kernels.dtypes import Flags, Matrix, Positions, Times
 
 from headrace.core.errors import InvalidInputError
 from headrace.features.keys import encode_keys, without_rows
 from headrace.features.plan import WindowStep
 from headrace.features.table_columns import TableColumns
 from headrace.features.views import EventView
+from headrace_kernels.arrays import ExactRangeError, Statistic, ValueColumn, WindowRequest
+from headrace_kernels.cpu import grouping, windows
+from headrace_kernels.dtypes import Flags, Matrix, Positions, Times
 
 
 @dataclass(frozen=True)
