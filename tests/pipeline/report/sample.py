@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from headrace.pipeline.report import model as m
 
 ROWS, POSITIVES = 54_120, 12_706
@@ -287,11 +288,11 @@ def _release() -> m.Release:
     return m.Release(
         "late",
         (
-            m.ReleaseEvent("2026-11-03T09:40:51Z", "first_release", 1, actor="demo", reason="passed 6 of 6 gates"),
-            m.ReleaseEvent("2026-11-03T09:40:55Z", "canary_started", 1, 2, 0.10, "demo", "seed 2 of the same model"),
-            m.ReleaseEvent("2026-11-03T09:41:01Z", "share_set", 1, 2, 0.50, "demo", "no difference at 10 %"),
-            m.ReleaseEvent("2026-11-03T09:41:04Z", "promoted", 2, actor="demo", reason="paired AUC not inferior"),
-            m.ReleaseEvent("2026-11-03T09:41:07Z", "rolled_back", 1, actor="demo", reason="rollback drill"),
+            m.ReleaseEvent("2026-11-03T09:40:51Z", "adopt", 1, actor="demo", reason="passed 6 of 6 gates"),
+            m.ReleaseEvent("2026-11-03T09:40:55Z", "start", 1, 2, 0.10, "demo", "seed 2 of the same model"),
+            m.ReleaseEvent("2026-11-03T09:41:01Z", "set_share", 1, 2, 0.50, "demo", "no difference at 10 %"),
+            m.ReleaseEvent("2026-11-03T09:41:04Z", "promote", 2, actor="demo", reason="paired AUC not inferior"),
+            m.ReleaseEvent("2026-11-03T09:41:07Z", "rollback", 1, actor="demo", reason="rollback drill"),
         ),
         m.CanaryShare(0.10, m.Estimate(0.1021, 0.0962, 0.1082), 9_980),
     )

@@ -12,6 +12,7 @@ from headrace.pipeline.report.markup import Markup, element
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 _OPEN_ROWS = 12
+_PROSE_CHARS = 24
 SHORT_DIGEST = 12
 
 
@@ -108,4 +109,5 @@ def _cell(cell: Cell, *, number: bool) -> Markup:
     if cell.mark in _SIGNS:
         shown = element("span", cell.text, class_=f"status {cell.mark}")
     key = None if cell.sort is None else repr(float(cell.sort))
-    return element("td", shown, class_="number" if number else None, data_sort=key, title=cell.title or None)
+    kind = "number" if number else "prose" if len(cell.text) > _PROSE_CHARS and cell.mark != "code" else None
+    return element("td", shown, class_=kind, data_sort=key, title=cell.title or None)

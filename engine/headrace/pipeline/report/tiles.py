@@ -24,7 +24,7 @@ def _model(report: RunReport) -> Iterator[Markup]:
     if report.gates:
         passed = sum(gate.passed for gate in report.gates)
         mark = "" if passed == len(report.gates) else "bad"
-        yield _tile("Gates passed", f"{passed} of {len(report.gates)}", "each judged with its interval", mark)
+        yield _tile("Gates passed", f"{passed} of {len(report.gates)}", "declared in the project", mark)
 
 
 def _service(report: RunReport) -> Iterator[Markup]:

@@ -47,7 +47,8 @@ def _broken(report: RunReport) -> list[str]:
     closed = [gate for gate in report.gates if not gate.passed]
     if closed:
         first = closed[0]
-        example = f"{first.name} is {numbers.quantity(first.figure)}, allowed {first.allowed}"
+        allowed = "" if first.allowed in first.name else f", allowed {first.allowed}"
+        example = f"{first.name}: {numbers.quantity(first.figure)}{allowed}"
         wrong.append(f"{len(closed)} of {numbers.plural(len(report.gates), 'gate')} failed ({example})")
     return wrong
 

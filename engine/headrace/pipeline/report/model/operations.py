@@ -14,7 +14,7 @@ class ReleaseEvent:
 
     Attributes:
         at: ISO 8601, UTC.
-        event: the ledger's word: "first_release", "canary_started", "promoted", "rolled_back", ...
+        event: the ledger's word: "adopt", "start", "set_share", "promote", "rollback", ...
         candidate_share: share of the traffic sent to the candidate, 0 to 1.
     """
 

@@ -9,7 +9,7 @@ from headrace.pipeline.report.markup import Markup
 from headrace.pipeline.report.model import CalibrationBin, Evaluation, Histogram, ScorerQuality
 from headrace.pipeline.report.palette import sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture
-from headrace.pipeline.report.pictures.marks import Look, corner_note, diagonal, guide, ticks, whisker
+from headrace.pipeline.report.pictures.marks import Look, corner_note, diagonal, guide, heights, is_even, ticks, whisker
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,21 +47,24 @@ def scores(evaluation: Evaluation) -> Markup:
     if evaluation.naive is not None and evaluation.naive.scores is not None:
         shown.append(("naive", evaluation.naive.name, evaluation.naive.scores))
 
+    even = all(is_even(histogram) for _, _, histogram in shown if histogram is not None)
+
     def paint(figure: Figure, _screen: Screen) -> None:
         axes = figure.add_subplot()
         for line, (colour, name, histogram) in enumerate(shown):
             assert histogram is not None, "only scorers with a histogram are shown"
-            shares, filled = _shares(histogram), line == 0
+            tall, filled = heights(histogram), line == 0
             style: dict[str, Any] = {"alpha": 0.85} if filled else {"linewidth": 1.6}
-            axes.stairs(shares, histogram.edges, fill=filled, color=sentinel(colour), **style)
+            axes.stairs(tall, histogram.edges, fill=filled, color=sentinel(colour), **style)
             corner_note(axes, clipped(name, 30), (0.985, 0.97 - 0.1 * line), Look(colour, "right", "top", bold=filled))
         rate = evaluation.positives / evaluation.rows if evaluation.rows else 0.0
         guide(axes, rate)
-        axes.yaxis.set_major_formatter(lambda value, _position: numbers.percent(value))
+        if even:
+            axes.yaxis.set_major_formatter(lambda value, _position: numbers.percent(value))
         ticks(axes.yaxis, 5)
         axes.margins(x=0)
         axes.set_xlabel("score")
-        axes.set_ylabel("share of test rows")
+        axes.set_ylabel("share of test rows" if even else "density of test rows")
 
     histogram = evaluation.model.scores
     assert histogram is not None, "the caller has looked"

@@ -49,6 +49,7 @@ _JUNK = re.compile(
 _OPENING = re.compile(r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>", re.DOTALL)
 _FONT = re.compile(r"font: ((?:bold |[1-9]00 )?)([0-9.]+)px [^;\"]*")
 _REFERENCE = re.compile(r"\bid=\"|url\(#|href=\"#")
+_GROUP_NAME = re.compile(r"^<g id=\"[^\"]*\"")
 _TAG = re.compile(r"<[^>]*>", re.DOTALL)
 _BREAKS = re.compile(r"\s*\n\s*")
 _DIGITS = re.compile(r"(\d+\.\d{2})\d+")
@@ -143,6 +144,7 @@ def _inline(svg: str, name: str, label: str) -> str:
 
 
 def _rewritten(tag: str, name: str) -> str:
+    tag = _GROUP_NAME.sub("<g", tag)
     tag = tag.replace("xlink:href", "href")
     tag = _REFERENCE.sub(lambda match: f"{match.group()}{name}-", tag)
     tag = _FONT.sub(_font, tag)

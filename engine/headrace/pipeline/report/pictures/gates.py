@@ -33,17 +33,15 @@ def gates(results: tuple[GateResult, ...]) -> Markup:
     elif len(results) == 1:
         title = f"The gate passed: {results[0].name}"
     text = "Each gate on its own scale. Shaded: allowed. Dot: the figure; line: its 95\u00a0% interval."
-    alt = "; ".join(
-        f"{gate.name} {'passed' if gate.passed else 'failed'}: {numbers.quantity(gate.figure)}, allowed {gate.allowed}"
-        for gate in results
-    )
+    alt = "; ".join(f"{gate.name} {'passed' if gate.passed else 'failed'}: {_judged(gate)}" for gate in results)
     height = 66 * len(results) + 8
     return picture("p-gates", Caption(title, text, alt), paint, height=height)
 
 
 def slices(evaluation: Evaluation) -> Markup:
     """Draw the model's AUC on each slice with its interval, weakest first."""
-    ranked = sorted(evaluation.slices, key=lambda part: (part.auc.value, part.column, part.value))
+    judged = [part for part in evaluation.slices if numbers.finite(part.auc.value)]
+    ranked = sorted(judged, key=lambda part: (part.auc.value, part.column, part.value))
     shown = _ends(ranked)
     overall = evaluation.model.auc
 
@@ -95,8 +93,13 @@ def _scale(axes: Axes, gate: GateResult, *, narrow: bool) -> None:
     axes.xaxis.set_major_formatter(lambda value, _position: numbers.compact(value))
     name = ("\u2713 " if gate.passed else "\u2717 ") + clipped(gate.name, 18 if narrow else 26)
     axes.set_title(name, loc="left", fontsize=11, fontweight="bold", color=sentinel(colour))
-    words = clipped(f"{numbers.quantity(gate.figure)}, {gate.allowed}", 34 if narrow else 44)
+    words = clipped(_judged(gate), 38 if narrow else 44)
     axes.set_title(words, loc="right", fontsize=9.5 if narrow else 10, color=sentinel("soft"))
+
+
+def _judged(gate: GateResult) -> str:
+    figure = numbers.quantity(gate.figure)
+    return figure if gate.allowed in gate.name else f"{figure}, {gate.allowed}"
 
 
 def _slice_name(part: SliceQuality) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from headrace.pipeline.report import numbers
-from headrace.pipeline.report.model import Estimate
+from headrace.pipeline.report.markup import printable
+from headrace.pipeline.report.model import Estimate, Histogram
 from headrace.pipeline.report.palette import sentinel
 
 if TYPE_CHECKING:
@@ -83,9 +85,25 @@ def ticks(axis: Axis, bins: int, *, whole: bool = False) -> None:
     axis.set_major_locator(MaxNLocator(nbins=bins, integer=whole))
 
 
+def is_even(histogram: Histogram) -> bool:
+    """Whether all bins are equally wide, to a hundredth."""
+    widths = [right - left for left, right in pairwise(histogram.edges)]
+    return max(widths) - min(widths) <= 0.01 * max(widths)
+
+
+def heights(histogram: Histogram) -> list[float]:
+    """Share of each bin; where widths differ, share per unit instead, so that the area is what counts."""
+    total = max(sum(histogram.counts), 1)
+    shares = [count / total for count in histogram.counts]
+    if is_even(histogram):
+        return shares
+    widths = [right - left for left, right in pairwise(histogram.edges)]
+    return [share / width if width > 0 else 0.0 for share, width in zip(shares, widths, strict=True)]
+
+
 def _write(axes: Axes, text: str, at: tuple[float, float], look: Look, **place: Any) -> None:
     axes.annotate(
-        text,
+        printable(text),
         at,
         **place,
         ha=look.ha,

@@ -9,7 +9,7 @@ from headrace.pipeline.report.markup import Markup, element
 from headrace.pipeline.report.model import ColumnProfile
 from headrace.pipeline.report.palette import sentinel
 from headrace.pipeline.report.pictures.canvas import Screen, clipped, drawing, rows_axis
-from headrace.pipeline.report.pictures.marks import Look, guide, note, ticks
+from headrace.pipeline.report.pictures.marks import Look, guide, heights, note, ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def title(columns: tuple[ColumnProfile, ...]) -> str:
 def _numeric(figure: Figure, profile: ColumnProfile) -> None:
     assert profile.histogram is not None, "the caller has looked"
     axes = figure.add_subplot()
-    axes.stairs(profile.histogram.counts, profile.histogram.edges, fill=True, color=sentinel("model"), alpha=0.85)
+    axes.stairs(heights(profile.histogram), profile.histogram.edges, fill=True, color=sentinel("model"), alpha=0.85)
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.margins(x=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from headrace.pipeline.report import numbers
@@ -98,15 +99,15 @@ def _shares(event: ReleaseEvent) -> dict[int, float]:
 
 def _title(release: Release) -> str:
     events = release.events
-    words = [_word(event) for event in events]
     last = events[-1]
     now = f"version {last.champion} answers" if last.champion is not None else "no version answers"
     if last.candidate is not None and last.candidate_share > 0:
         now += f", version {last.candidate} gets {numbers.percent(last.candidate_share)}"
-    if any("rolled" in word or "rollback" in word for word in words):
-        return f"A release was rolled back: {now} at the end"
-    if any("promot" in word for word in words):
-        return f"A release was promoted: {now} at the end"
+    for before, event in reversed(list(pairwise(events))):
+        if "roll" in event.event and before.champion != event.champion:
+            return f"Version {before.champion} was rolled back: {now} at the end"
+        if "promot" in event.event and before.champion != event.champion:
+            return f"Version {event.champion} was promoted: {now} at the end"
     return f"{numbers.plural(len(events), 'event')} in the ledger: {now} at the end"
 
 
@@ -122,7 +123,7 @@ def _word(event: ReleaseEvent) -> str:
 
 
 def _clock(at: str) -> str:
-    return at[11:19] if len(at) >= 19 else at
+    return clipped(at[11:19] if len(at) >= 19 else at, 20)
 
 
 def _spoken(event: ReleaseEvent) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headrace.pipeline.report import numbers
 from headrace.pipeline.report.markup import Markup
-from headrace.pipeline.report.model import TOLERANCE, ExportCheck, ServedCheck, Service
+from headrace.pipeline.report.model import TOLERANCE, ExportCheck, Histogram, ServedCheck, Service
 from headrace.pipeline.report.palette import sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, picture, rows_axis
 from headrace.pipeline.report.pictures.marks import Look, dot, guide, note
@@ -65,10 +65,10 @@ def latency(service: Service) -> Markup:
     def paint(figure: Figure, screen: Screen) -> None:
         axes = figure.add_subplot()
         axes.stairs(histogram.counts, histogram.edges, fill=True, color=sentinel("model"), alpha=0.85)
-        if histogram.edges[0] > 0 and histogram.edges[-1] / histogram.edges[0] > 8:
+        if _is_geometric(histogram):
             axes.set_xscale("log")
             axes.minorticks_off()
-            axes.set_xticks(_decades(histogram.edges[0], histogram.edges[-1], dense=not screen.narrow))
+            axes.set_xticks(_decades(histogram.edges[0], histogram.edges[-1], most=6 if screen.narrow else 10))
         axes.xaxis.set_major_formatter(lambda value, _position: numbers.compact(value))
         axes.yaxis.set_major_formatter(lambda value, _position: numbers.compact(value))
         top = max([*histogram.counts, 1])
@@ -124,8 +124,16 @@ def _exactness_text(export: ExportCheck | None, served: ServedCheck | None, tole
     return f"{text}Allowed is {numbers.difference(tolerance)} of a probability: sums in float32."
 
 
-def _decades(low: float, high: float, *, dense: bool) -> list[float]:
-    steps = (1, 2, 5) if dense or high / low < 50 else (1,)
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
-    return [tick for tick in ticks if low <= tick <= high]
+def _is_geometric(histogram: Histogram) -> bool:
+    edges = histogram.edges
+    return edges[0] > 0 and edges[-1] - edges[-2] > 4 * (edges[1] - edges[0])
+
+
+def _decades(low: float, high: float, *, most: int) -> list[float]:
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**power for power in powers for step in steps]
+        shown = [tick for tick in ticks if low <= tick <= high]
+        if len(shown) <= most:
+            break
+    return shown

@@ -60,6 +60,7 @@ def learning_curve(curve: LearningCurve) -> Markup:
     """Draw the metric by boosting round, the kept round marked."""
     kept = max(1, min(curve.best_round, len(curve.valid)))
     best = curve.valid[kept - 1]
+    metric = _spelled(clipped(curve.metric, 24))
 
     def paint(figure: Figure, _screen: Screen) -> None:
         axes = figure.add_subplot()
@@ -72,12 +73,16 @@ def learning_curve(curve: LearningCurve) -> Markup:
         guide(axes, kept)
         axes.margins(x=0.02, y=0.12)
         axes.set_xlabel("boosting round")
-        axes.set_ylabel(curve.metric)
+        axes.set_ylabel(metric)
 
     rounds = numbers.plural(len(curve.valid), "round")
-    title = f"Validation {curve.metric} is best after {kept} of {rounds}: {numbers.metric(best, 4)}"
+    title = f"Validation {metric} is best after {kept} of {rounds}: {numbers.metric(best, 4)}"
     end = "Training stopped early: nothing better came." if curve.stopped_early else "Training ran its full length."
     better = "higher" if curve.higher_is_better else "lower"
-    text = f"{curve.metric} after each round, {better} is better. Dashed: the round kept. {end}"
+    text = f"{metric} after each round, {better} is better. Dashed: the round kept. {end}"
     alt = f"From {numbers.metric(curve.valid[0], 4)} in round 1 to {numbers.metric(best, 4)} in round {kept}"
     return picture("p-learning", Caption(title, text, alt), paint, height=290)
+
+
+def _spelled(metric: str) -> str:
+    return metric.upper() if metric in {"auc", "ece"} else metric.replace("_", " ")
