@@ -6,416 +6,281 @@ from google.protobuf.internal import enum_type_wrapper
 POOL = descriptor_pool.DescriptorPool()
 
 DESCRIPTOR = POOL.AddSerializedFile(
-    b'\n\x19inference/inference.proto\x12\tinf'
-    b'erence"\x13\n\x11ServerLiveRequest"(\n\x12S'
-    b'erverLiveResponse\x12\x12\n\x04live\x18\x01 \x01(\x08R'
-    b'\x04live"\x14\n\x12ServerReadyRequest"+\n\x13S'
-    b'erverReadyResponse\x12\x14\n\x05ready\x18\x01 \x01('
-    b'\x08R\x05ready"A\n\x11ModelReadyRequest\x12\x12\n'
-    b'\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07version\x18\x02 \x01'
-    b'(\tR\x07version"*\n\x12ModelReadyRespons'
-    b'e\x12\x14\n\x05ready\x18\x01 \x01(\x08R\x05ready"\x17\n\x15Serve'
-    b'rMetadataRequest"f\n\x16ServerMetada'
-    b'taResponse\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18'
-    b'\n\x07version\x18\x02 \x01(\tR\x07version\x12\x1e\n\nexte'
-    b'nsions\x18\x03 \x03(\tR\nextensions"D\n\x14Mode'
-    b'lMetadataRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04'
-    b'name\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version"\xcf'
-    b'\x02\n\x15ModelMetadataResponse\x12\x12\n\x04name'
-    b'\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08versions\x18\x02 \x03(\tR\x08'
-    b'versions\x12\x1a\n\x08platform\x18\x03 \x01(\tR\x08plat'
-    b'form\x12G\n\x06inputs\x18\x04 \x03(\x0b2/.inference'
-    b'.ModelMetadataResponse.TensorMet'
-    b'adataR\x06inputs\x12I\n\x07outputs\x18\x05 \x03(\x0b2/'
-    b'.inference.ModelMetadataResponse'
-    b'.TensorMetadataR\x07outputs\x1aV\n\x0eTens'
-    b'orMetadata\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a'
-    b'\n\x08datatype\x18\x02 \x01(\tR\x08datatype\x12\x14\n\x05sh'
-    b'ape\x18\x03 \x03(\x03R\x05shape"\xd7\x01\n\x0eInferParame'
-    b'ter\x12\x1f\n\nbool_param\x18\x01 \x01(\x08H\x00R\tboolP'
-    b'aram\x12!\n\x0bint64_param\x18\x02 \x01(\x03H\x00R\nint'
-    b'64Param\x12#\n\x0cstring_param\x18\x03 \x01(\tH\x00R'
-    b'\x0bstringParam\x12#\n\x0cdouble_param\x18\x04 \x01'
-    b'(\x01H\x00R\x0bdoubleParam\x12#\n\x0cuint64_para'
-    b'm\x18\x05 \x01(\x04H\x00R\x0buint64ParamB\x12\n\x10parame'
-    b'ter_choice"\xc3\x02\n\x13InferTensorConten'
-    b'ts\x12#\n\rbool_contents\x18\x01 \x03(\x08R\x0cboolC'
-    b'ontents\x12!\n\x0cint_contents\x18\x02 \x03(\x05R\x0bi'
-    b'ntContents\x12%\n\x0eint64_contents\x18\x03 \x03'
-    b'(\x03R\rint64Contents\x12#\n\ruint_conten'
-    b"ts\x18\x04 \x03(\rR\x0cuintContents\x12'\n\x0fuint64"
-    b'_contents\x18\x05 \x03(\x04R\x0euint64Contents\x12'
-    b'#\n\rfp32_contents\x18\x06 \x03(\x02R\x0cfp32Cont'
-    b'ents\x12#\n\rfp64_contents\x18\x07 \x03(\x01R\x0cfp6'
-    b'4Contents\x12%\n\x0ebytes_contents\x18\x08 \x03('
-    b'\x0cR\rbytesContents"\x9d\x08\n\x11ModelInferR'
-    b'equest\x12\x1d\n\nmodel_name\x18\x01 \x01(\tR\tmode'
-    b'lName\x12#\n\rmodel_version\x18\x02 \x01(\tR\x0cmo'
-    b'delVersion\x12\x0e\n\x02id\x18\x03 \x01(\tR\x02id\x12L\n\npa'
-    b'rameters\x18\x04 \x03(\x0b2,.inference.Model'
-    b'InferRequest.ParametersEntryR\npa'
-    b'rameters\x12E\n\x06inputs\x18\x05 \x03(\x0b2-.infer'
-    b'ence.ModelInferRequest.InferInpu'
-    b'tTensorR\x06inputs\x12Q\n\x07outputs\x18\x06 \x03(\x0b'
-    b'27.inference.ModelInferRequest.I'
-    b'nferRequestedOutputTensorR\x07outpu'
-    b'ts\x12,\n\x12raw_input_contents\x18\x07 \x03(\x0cR\x10'
-    b'rawInputContents\x1a\xcd\x02\n\x10InferInputT'
-    b'ensor\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08dat'
-    b'atype\x18\x02 \x01(\tR\x08datatype\x12\x14\n\x05shape\x18\x03'
-    b' \x03(\x03R\x05shape\x12]\n\nparameters\x18\x04 \x03(\x0b2'
-    b'=.inference.ModelInferRequest.In'
-    b'ferInputTensor.ParametersEntryR\n'
-    b'parameters\x12:\n\x08contents\x18\x05 \x01(\x0b2\x1e.i'
-    b'nference.InferTensorContentsR\x08co'
-    b'ntents\x1aX\n\x0fParametersEntry\x12\x10\n\x03key'
-    b'\x18\x01 \x01(\tR\x03key\x12/\n\x05value\x18\x02 \x01(\x0b2\x19.inf'
-    b'erence.InferParameterR\x05value:\x028\x01'
-    b'\x1a\xf3\x01\n\x1aInferRequestedOutputTensor\x12'
-    b'\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12g\n\nparameter'
-    b's\x18\x02 \x03(\x0b2G.inference.ModelInferRe'
-    b'quest.InferRequestedOutputTensor'
-    b'.ParametersEntryR\nparameters\x1aX\n\x0f'
-    b'ParametersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03ke'
-    b'y\x12/\n\x05value\x18\x02 \x01(\x0b2\x19.inference.Inf'
-    b'erParameterR\x05value:\x028\x01\x1aX\n\x0fParame'
-    b'tersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12/\n\x05v'
-    b'alue\x18\x02 \x01(\x0b2\x19.inference.InferPara'
-    b'meterR\x05value:\x028\x01"\xdf\x05\n\x12ModelInferR'
-    b'esponse\x12\x1d\n\nmodel_name\x18\x01 \x01(\tR\tmod'
-    b'elName\x12#\n\rmodel_version\x18\x02 \x01(\tR\x0cm'
-    b'odelVersion\x12\x0e\n\x02id\x18\x03 \x01(\tR\x02id\x12M\n\np'
-    b'arameters\x18\x04 \x03(\x0b2-.inference.Mode'
-    b'lInferResponse.ParametersEntryR\n'
-    b'parameters\x12I\n\x07outputs\x18\x05 \x03(\x0b2/.in'
-    b'ference.ModelInferResponse.Infer'
-    b'OutputTensorR\x07outputs\x12.\n\x13raw_out'
-    b'put_contents\x18\x06 \x03(\x0cR\x11rawOutputCon'
-    b'tents\x1a\xd0\x02\n\x11InferOutputTensor\x12\x12\n\x04n'
-    b'ame\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08datatype\x18\x02 \x01('
-    b'\tR\x08datatype\x12\x14\n\x05shape\x18\x03 \x03(\x03R\x05shap'
-    b'e\x12_\n\nparameters\x18\x04 \x03(\x0b2?.inferenc'
-    b'e.ModelInferResponse.InferOutput'
-    b'Tensor.ParametersEntryR\nparamete'
-    b'rs\x12:\n\x08contents\x18\x05 \x01(\x0b2\x1e.inference'
-    b'.InferTensorContentsR\x08contents\x1aX'
-    b'\n\x0fParametersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03'
-    b'key\x12/\n\x05value\x18\x02 \x01(\x0b2\x19.inference.I'
-    b'nferParameterR\x05value:\x028\x01\x1aX\n\x0fPara'
-    b'metersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12/\n'
-    b'\x05value\x18\x02 \x01(\x0b2\x19.inference.InferPa'
-    b'rameterR\x05value:\x028\x01"\x85\x01\n\x18ModelStre'
-    b'amInferResponse\x12#\n\rerror_message'
-    b'\x18\x01 \x01(\tR\x0cerrorMessage\x12D\n\x0einfer_re'
-    b'sponse\x18\x02 \x01(\x0b2\x1d.inference.ModelIn'
-    b'ferResponseR\rinferResponse"*\n\x12Mo'
-    b'delTensorReshape\x12\x14\n\x05shape\x18\x01 \x03(\x03R'
-    b'\x05shape"\x84\x03\n\nModelInput\x12\x12\n\x04name\x18\x01 '
-    b'\x01(\tR\x04name\x120\n\tdata_type\x18\x02 \x01(\x0e2\x13.i'
-    b'nference.DataTypeR\x08dataType\x124\n\x06f'
-    b'ormat\x18\x03 \x01(\x0e2\x1c.inference.ModelInp'
-    b'ut.FormatR\x06format\x12\x12\n\x04dims\x18\x04 \x03(\x03R'
-    b'\x04dims\x127\n\x07reshape\x18\x05 \x01(\x0b2\x1d.inferen'
-    b'ce.ModelTensorReshapeR\x07reshape\x12&'
-    b'\n\x0fis_shape_tensor\x18\x06 \x01(\x08R\risShape'
-    b'Tensor\x12,\n\x12allow_ragged_batch\x18\x07 \x01'
-    b'(\x08R\x10allowRaggedBatch\x12\x1a\n\x08optional'
-    b'\x18\x08 \x01(\x08R\x08optional";\n\x06Format\x12\x0f\n\x0bFO'
-    b'RMAT_NONE\x10\x00\x12\x0f\n\x0bFORMAT_NHWC\x10\x01\x12\x0f\n\x0b'
-    b'FORMAT_NCHW\x10\x02"g\n\x0bModelOutput\x12\x12\n\x04'
-    b'name\x18\x01 \x01(\tR\x04name\x120\n\tdata_type\x18\x02 '
-    b'\x01(\x0e2\x13.inference.DataTypeR\x08dataTy'
-    b'pe\x12\x12\n\x04dims\x18\x03 \x03(\x03R\x04dims"\xcd\x01\n\x12Model'
-    b'InstanceGroup\x12\x12\n\x04name\x18\x01 \x01(\tR\x04nam'
-    b'e\x12\x14\n\x05count\x18\x02 \x01(\x05R\x05count\x12\x12\n\x04gpus\x18'
-    b'\x03 \x03(\x05R\x04gpus\x126\n\x04kind\x18\x04 \x01(\x0e2".infe'
-    b'rence.ModelInstanceGroup.KindR\x04k'
-    b'ind"A\n\x04Kind\x12\r\n\tKIND_AUTO\x10\x00\x12\x0c\n\x08KI'
-    b'ND_GPU\x10\x01\x12\x0c\n\x08KIND_CPU\x10\x02\x12\x0e\n\nKIND_M'
-    b'ODEL\x10\x03"\xaa\x02\n\x10ModelQueuePolicy\x12P\n\x0et'
-    b'imeout_action\x18\x01 \x01(\x0e2).inference.'
-    b'ModelQueuePolicy.TimeoutActionR\r'
-    b'timeoutAction\x12@\n\x1cdefault_timeout'
-    b'_microseconds\x18\x02 \x01(\x04R\x1adefaultTime'
-    b'outMicroseconds\x124\n\x16allow_timeout'
-    b'_override\x18\x03 \x01(\x08R\x14allowTimeoutOve'
-    b'rride\x12$\n\x0emax_queue_size\x18\x04 \x01(\rR\x0cm'
-    b'axQueueSize"&\n\rTimeoutAction\x12\n\n\x06'
-    b'REJECT\x10\x00\x12\t\n\x05DELAY\x10\x01"\xb7\x04\n\x14ModelDyn'
-    b'amicBatching\x120\n\x14preferred_batch_'
-    b'size\x18\x01 \x03(\x05R\x12preferredBatchSize\x12?'
-    b'\n\x1cmax_queue_delay_microseconds\x18\x02'
-    b' \x01(\x04R\x19maxQueueDelayMicroseconds\x12'
-    b'+\n\x11preserve_ordering\x18\x03 \x01(\x08R\x10pres'
-    b"erveOrdering\x12'\n\x0fpriority_levels\x18"
-    b'\x04 \x01(\x04R\x0epriorityLevels\x124\n\x16default'
-    b'_priority_level\x18\x05 \x01(\x04R\x14defaultPr'
-    b'iorityLevel\x12M\n\x14default_queue_pol'
-    b'icy\x18\x06 \x01(\x0b2\x1b.inference.ModelQueue'
-    b'PolicyR\x12defaultQueuePolicy\x12l\n\x15pr'
-    b'iority_queue_policy\x18\x07 \x03(\x0b28.infe'
-    b'rence.ModelDynamicBatching.Prior'
-    b'ityQueuePolicyEntryR\x13priorityQue'
-    b'uePolicy\x1ac\n\x18PriorityQueuePolicyE'
-    b'ntry\x12\x10\n\x03key\x18\x01 \x01(\x04R\x03key\x121\n\x05value\x18'
-    b'\x02 \x01(\x0b2\x1b.inference.ModelQueuePoli'
-    b'cyR\x05value:\x028\x01"3\n\x0eModelParameter\x12'
-    b'!\n\x0cstring_value\x18\x01 \x01(\tR\x0bstringVal'
-    b'ue"6\n\x16ModelTransactionPolicy\x12\x1c\n\t'
-    b'decoupled\x18\x01 \x01(\x08R\tdecoupled",\n\x12Mo'
-    b'delResponseCache\x12\x16\n\x06enable\x18\x01 \x01(\x08'
-    b'R\x06enable"\xb1\x05\n\x0bModelConfig\x12\x12\n\x04name'
-    b'\x18\x01 \x01(\tR\x04name\x12\x1a\n\x08platform\x18\x02 \x01(\tR\x08'
-    b'platform\x12$\n\x0emax_batch_size\x18\x04 \x01(\x05'
-    b'R\x0cmaxBatchSize\x12+\n\x05input\x18\x05 \x03(\x0b2\x15.'
-    b'inference.ModelInputR\x05input\x12.\n\x06o'
-    b'utput\x18\x06 \x03(\x0b2\x16.inference.ModelOut'
-    b'putR\x06output\x12D\n\x0einstance_group\x18\x07 '
-    b'\x03(\x0b2\x1d.inference.ModelInstanceGro'
-    b'upR\rinstanceGroup\x12J\n\x10dynamic_bat'
-    b'ching\x18\x0b \x01(\x0b2\x1f.inference.ModelDyn'
-    b'amicBatchingR\x0fdynamicBatching\x12F\n'
-    b'\nparameters\x18\x0e \x03(\x0b2&.inference.Mo'
-    b'delConfig.ParametersEntryR\nparam'
-    b'eters\x12\x18\n\x07backend\x18\x11 \x01(\tR\x07backend\x12'
-    b'[\n\x18model_transaction_policy\x18\x13 \x01('
-    b'\x0b2!.inference.ModelTransactionPo'
-    b'licyR\x16modelTransactionPolicy\x12D\n\x0e'
-    b'response_cache\x18\x18 \x01(\x0b2\x1d.inference'
-    b'.ModelResponseCacheR\rresponseCac'
-    b'he\x1aX\n\x0fParametersEntry\x12\x10\n\x03key\x18\x01 \x01'
-    b'(\tR\x03key\x12/\n\x05value\x18\x02 \x01(\x0b2\x19.inferen'
-    b'ce.ModelParameterR\x05value:\x028\x01"B\n\x12'
-    b'ModelConfigRequest\x12\x12\n\x04name\x18\x01 \x01(\t'
-    b'R\x04name\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version'
-    b'"E\n\x13ModelConfigResponse\x12.\n\x06confi'
-    b'g\x18\x01 \x01(\x0b2\x16.inference.ModelConfigR'
-    b'\x06config"9\n\x11StatisticDuration\x12\x14\n\x05'
-    b'count\x18\x01 \x01(\x04R\x05count\x12\x0e\n\x02ns\x18\x02 \x01(\x04R\x02'
-    b'ns"\xf2\x03\n\x0fInferStatistics\x126\n\x07succes'
-    b's\x18\x01 \x01(\x0b2\x1c.inference.StatisticDur'
-    b'ationR\x07success\x120\n\x04fail\x18\x02 \x01(\x0b2\x1c.i'
-    b'nference.StatisticDurationR\x04fail'
-    b'\x122\n\x05queue\x18\x03 \x01(\x0b2\x1c.inference.Stat'
-    b'isticDurationR\x05queue\x12A\n\rcompute_'
-    b'input\x18\x04 \x01(\x0b2\x1c.inference.Statisti'
-    b'cDurationR\x0ccomputeInput\x12A\n\rcompu'
-    b'te_infer\x18\x05 \x01(\x0b2\x1c.inference.Stati'
-    b'sticDurationR\x0ccomputeInfer\x12C\n\x0eco'
-    b'mpute_output\x18\x06 \x01(\x0b2\x1c.inference.S'
-    b'tatisticDurationR\rcomputeOutput\x12'
-    b'9\n\tcache_hit\x18\x07 \x01(\x0b2\x1c.inference.S'
-    b'tatisticDurationR\x08cacheHit\x12;\n\nca'
-    b'che_miss\x18\x08 \x01(\x0b2\x1c.inference.Stati'
-    b'sticDurationR\tcacheMiss"\x80\x02\n\x14Infe'
-    b'rBatchStatistics\x12\x1d\n\nbatch_size\x18\x01'
-    b' \x01(\x04R\tbatchSize\x12A\n\rcompute_input'
-    b'\x18\x02 \x01(\x0b2\x1c.inference.StatisticDura'
-    b'tionR\x0ccomputeInput\x12A\n\rcompute_in'
-    b'fer\x18\x03 \x01(\x0b2\x1c.inference.StatisticD'
-    b'urationR\x0ccomputeInfer\x12C\n\x0ecompute'
-    b'_output\x18\x04 \x01(\x0b2\x1c.inference.Statis'
-    b'ticDurationR\rcomputeOutput"\xbf\x02\n\x0fM'
-    b'odelStatistics\x12\x12\n\x04name\x18\x01 \x01(\tR\x04na'
-    b'me\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12%\n\x0e'
-    b'last_inference\x18\x03 \x01(\x04R\rlastInfere'
-    b"nce\x12'\n\x0finference_count\x18\x04 \x01(\x04R\x0ein"
-    b"ferenceCount\x12'\n\x0fexecution_count\x18"
-    b'\x05 \x01(\x04R\x0eexecutionCount\x12C\n\x0finferen'
-    b'ce_stats\x18\x06 \x01(\x0b2\x1a.inference.Infer'
-    b'StatisticsR\x0einferenceStats\x12@\n\x0bba'
-    b'tch_stats\x18\x07 \x03(\x0b2\x1f.inference.Infe'
-    b'rBatchStatisticsR\nbatchStats"F\n\x16'
-    b'ModelStatisticsRequest\x12\x12\n\x04name\x18\x01'
-    b' \x01(\tR\x04name\x12\x18\n\x07version\x18\x02 \x01(\tR\x07ver'
-    b'sion"V\n\x17ModelStatisticsResponse\x12'
-    b';\n\x0bmodel_stats\x18\x01 \x03(\x0b2\x1a.inference'
-    b'.ModelStatisticsR\nmodelStats"\xba\x01\n'
-    b'\x18ModelRepositoryParameter\x12\x1f\n\nboo'
-    b'l_param\x18\x01 \x01(\x08H\x00R\tboolParam\x12!\n\x0bin'
-    b't64_param\x18\x02 \x01(\x03H\x00R\nint64Param\x12#\n'
-    b'\x0cstring_param\x18\x03 \x01(\tH\x00R\x0bstringPar'
-    b'am\x12!\n\x0bbytes_param\x18\x04 \x01(\x0cH\x00R\nbytes'
-    b'ParamB\x12\n\x10parameter_choice"W\n\x16Rep'
-    b"ositoryIndexRequest\x12'\n\x0frepositor"
-    b'y_name\x18\x01 \x01(\tR\x0erepositoryName\x12\x14\n\x05'
-    b'ready\x18\x02 \x01(\x08R\x05ready"\xca\x01\n\x17Repositor'
-    b'yIndexResponse\x12E\n\x06models\x18\x01 \x03(\x0b2-'
-    b'.inference.RepositoryIndexRespon'
-    b'se.ModelIndexR\x06models\x1ah\n\nModelIn'
-    b'dex\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07versi'
-    b'on\x18\x02 \x01(\tR\x07version\x12\x14\n\x05state\x18\x03 \x01(\t'
-    b'R\x05state\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason"'
-    b"\x9f\x02\n\x1aRepositoryModelLoadRequest\x12'"
-    b'\n\x0frepository_name\x18\x01 \x01(\tR\x0ereposit'
-    b'oryName\x12\x1d\n\nmodel_name\x18\x02 \x01(\tR\tmod'
-    b'elName\x12U\n\nparameters\x18\x03 \x03(\x0b25.inf'
-    b'erence.RepositoryModelLoadReques'
-    b't.ParametersEntryR\nparameters\x1ab\n'
-    b'\x0fParametersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03k'
-    b'ey\x129\n\x05value\x18\x02 \x01(\x0b2#.inference.Mo'
-    b'delRepositoryParameterR\x05value:\x028'
-    b'\x01"\x1d\n\x1bRepositoryModelLoadResponse'
-    b'"\xa3\x02\n\x1cRepositoryModelUnloadReques'
-    b"t\x12'\n\x0frepository_name\x18\x01 \x01(\tR\x0erepo"
-    b'sitoryName\x12\x1d\n\nmodel_name\x18\x02 \x01(\tR\t'
-    b'modelName\x12W\n\nparameters\x18\x03 \x03(\x0b27.'
-    b'inference.RepositoryModelUnloadR'
-    b'equest.ParametersEntryR\nparamete'
-    b'rs\x1ab\n\x0fParametersEntry\x12\x10\n\x03key\x18\x01 \x01'
-    b'(\tR\x03key\x129\n\x05value\x18\x02 \x01(\x0b2#.inferen'
-    b'ce.ModelRepositoryParameterR\x05val'
-    b'ue:\x028\x01"\x1f\n\x1dRepositoryModelUnloadR'
-    b'esponse"5\n\x1fSystemSharedMemorySta'
-    b'tusRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name"\xd7'
-    b'\x02\n SystemSharedMemoryStatusRespo'
-    b'nse\x12R\n\x07regions\x18\x01 \x03(\x0b28.inference'
-    b'.SystemSharedMemoryStatusRespons'
-    b'e.RegionsEntryR\x07regions\x1ai\n\x0cRegio'
-    b'nStatus\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n\x03k'
-    b'ey\x18\x02 \x01(\tR\x03key\x12\x16\n\x06offset\x18\x03 \x01(\x04R\x06o'
-    b'ffset\x12\x1b\n\tbyte_size\x18\x04 \x01(\x04R\x08byteSi'
-    b'ze\x1at\n\x0cRegionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR'
-    b'\x03key\x12N\n\x05value\x18\x02 \x01(\x0b28.inference.'
-    b'SystemSharedMemoryStatusResponse'
-    b'.RegionStatusR\x05value:\x028\x01"~\n!Syst'
-    b'emSharedMemoryRegisterRequest\x12\x12\n'
-    b'\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n\x03key\x18\x02 \x01(\tR\x03'
-    b'key\x12\x16\n\x06offset\x18\x03 \x01(\x04R\x06offset\x12\x1b\n\tb'
-    b'yte_size\x18\x04 \x01(\x04R\x08byteSize"$\n"Syst'
-    b'emSharedMemoryRegisterResponse"9'
-    b'\n#SystemSharedMemoryUnregisterRe'
-    b'quest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name"&\n$Sys'
-    b'temSharedMemoryUnregisterRespons'
-    b'e"3\n\x1dCudaSharedMemoryStatusReque'
-    b'st\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name"\xc4\x02\n\x1eCudaS'
-    b'haredMemoryStatusResponse\x12P\n\x07reg'
-    b'ions\x18\x01 \x03(\x0b26.inference.CudaShare'
-    b'dMemoryStatusResponse.RegionsEnt'
-    b'ryR\x07regions\x1a\\\n\x0cRegionStatus\x12\x12\n\x04n'
-    b'ame\x18\x01 \x01(\tR\x04name\x12\x1b\n\tdevice_id\x18\x02 \x01'
-    b'(\x04R\x08deviceId\x12\x1b\n\tbyte_size\x18\x03 \x01(\x04R'
-    b'\x08byteSize\x1ar\n\x0cRegionsEntry\x12\x10\n\x03key'
-    b'\x18\x01 \x01(\tR\x03key\x12L\n\x05value\x18\x02 \x01(\x0b26.inf'
-    b'erence.CudaSharedMemoryStatusRes'
-    b'ponse.RegionStatusR\x05value:\x028\x01"\x8e\x01'
-    b'\n\x1fCudaSharedMemoryRegisterReques'
-    b't\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nraw_han'
-    b'dle\x18\x02 \x01(\x0cR\trawHandle\x12\x1b\n\tdevice_i'
-    b'd\x18\x03 \x01(\x03R\x08deviceId\x12\x1b\n\tbyte_size\x18\x04'
-    b' \x01(\x04R\x08byteSize""\n CudaSharedMemo'
-    b'ryRegisterResponse"7\n!CudaShared'
-    b'MemoryUnregisterRequest\x12\x12\n\x04name\x18'
-    b'\x01 \x01(\tR\x04name"$\n"CudaSharedMemoryU'
-    b'nregisterResponse"\x8e\x02\n\x13TraceSetti'
-    b'ngRequest\x12H\n\x08settings\x18\x01 \x03(\x0b2,.in'
-    b'ference.TraceSettingRequest.Sett'
-    b'ingsEntryR\x08settings\x12\x1d\n\nmodel_nam'
-    b'e\x18\x02 \x01(\tR\tmodelName\x1a$\n\x0cSettingVal'
-    b'ue\x12\x14\n\x05value\x18\x01 \x03(\tR\x05value\x1ah\n\rSett'
-    b'ingsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12A\n\x05v'
-    b'alue\x18\x02 \x01(\x0b2+.inference.TraceSett'
-    b'ingRequest.SettingValueR\x05value:\x02'
-    b'8\x01"\xf2\x01\n\x14TraceSettingResponse\x12I\n\x08s'
-    b'ettings\x18\x01 \x03(\x0b2-.inference.TraceS'
-    b'ettingResponse.SettingsEntryR\x08se'
-    b'ttings\x1a$\n\x0cSettingValue\x12\x14\n\x05value\x18'
-    b'\x01 \x03(\tR\x05value\x1ai\n\rSettingsEntry\x12\x10\n'
-    b'\x03key\x18\x01 \x01(\tR\x03key\x12B\n\x05value\x18\x02 \x01(\x0b2,'
-    b'.inference.TraceSettingResponse.'
-    b'SettingValueR\x05value:\x028\x01"\xd6\x02\n\x12LogS'
-    b'ettingsRequest\x12G\n\x08settings\x18\x01 \x03(\x0b'
-    b'2+.inference.LogSettingsRequest.'
-    b'SettingsEntryR\x08settings\x1a\x8d\x01\n\x0cSett'
-    b'ingValue\x12\x1f\n\nbool_param\x18\x01 \x01(\x08H\x00R\t'
-    b'boolParam\x12#\n\x0cuint32_param\x18\x02 \x01(\rH'
-    b'\x00R\x0buint32Param\x12#\n\x0cstring_param\x18\x03'
-    b' \x01(\tH\x00R\x0bstringParamB\x12\n\x10parameter'
-    b'_choice\x1ag\n\rSettingsEntry\x12\x10\n\x03key\x18'
-    b'\x01 \x01(\tR\x03key\x12@\n\x05value\x18\x02 \x01(\x0b2*.infe'
-    b'rence.LogSettingsRequest.Setting'
-    b'ValueR\x05value:\x028\x01"\xd9\x02\n\x13LogSettings'
-    b'Response\x12H\n\x08settings\x18\x01 \x03(\x0b2,.inf'
-    b'erence.LogSettingsResponse.Setti'
-    b'ngsEntryR\x08settings\x1a\x8d\x01\n\x0cSettingVa'
-    b'lue\x12\x1f\n\nbool_param\x18\x01 \x01(\x08H\x00R\tboolP'
-    b'aram\x12#\n\x0cuint32_param\x18\x02 \x01(\rH\x00R\x0bui'
-    b'nt32Param\x12#\n\x0cstring_param\x18\x03 \x01(\tH'
-    b'\x00R\x0bstringParamB\x12\n\x10parameter_choi'
-    b'ce\x1ah\n\rSettingsEntry\x12\x10\n\x03key\x18\x01 \x01(\t'
-    b'R\x03key\x12A\n\x05value\x18\x02 \x01(\x0b2+.inference'
-    b'.LogSettingsResponse.SettingValu'
-    b'eR\x05value:\x028\x01*\xfa\x01\n\x08DataType\x12\x10\n\x0cTYP'
-    b'E_INVALID\x10\x00\x12\r\n\tTYPE_BOOL\x10\x01\x12\x0e\n\nTY'
-    b'PE_UINT8\x10\x02\x12\x0f\n\x0bTYPE_UINT16\x10\x03\x12\x0f\n\x0bT'
-    b'YPE_UINT32\x10\x04\x12\x0f\n\x0bTYPE_UINT64\x10\x05\x12\r\n'
-    b'\tTYPE_INT8\x10\x06\x12\x0e\n\nTYPE_INT16\x10\x07\x12\x0e\n\n'
-    b'TYPE_INT32\x10\x08\x12\x0e\n\nTYPE_INT64\x10\t\x12\r\n\t'
-    b'TYPE_FP16\x10\n\x12\r\n\tTYPE_FP32\x10\x0b\x12\r\n\tTY'
-    b'PE_FP64\x10\x0c\x12\x0f\n\x0bTYPE_STRING\x10\r\x12\r\n\tTY'
-    b'PE_BF16\x10\x0e2\xb7\x0f\n\x14GRPCInferenceServi'
-    b'ce\x12K\n\nServerLive\x12\x1c.inference.Ser'
-    b'verLiveRequest\x1a\x1d.inference.Serve'
-    b'rLiveResponse"\x00\x12N\n\x0bServerReady\x12\x1d'
-    b'.inference.ServerReadyRequest\x1a\x1e.'
-    b'inference.ServerReadyResponse"\x00\x12'
-    b'K\n\nModelReady\x12\x1c.inference.ModelR'
-    b'eadyRequest\x1a\x1d.inference.ModelRea'
-    b'dyResponse"\x00\x12W\n\x0eServerMetadata\x12 '
-    b'.inference.ServerMetadataRequest'
-    b'\x1a!.inference.ServerMetadataRespo'
-    b'nse"\x00\x12T\n\rModelMetadata\x12\x1f.inferen'
-    b'ce.ModelMetadataRequest\x1a .infere'
-    b'nce.ModelMetadataResponse"\x00\x12K\n\nM'
-    b'odelInfer\x12\x1c.inference.ModelInfer'
-    b'Request\x1a\x1d.inference.ModelInferRe'
-    b'sponse"\x00\x12[\n\x10ModelStreamInfer\x12\x1c.i'
-    b'nference.ModelInferRequest\x1a#.inf'
-    b'erence.ModelStreamInferResponse"'
-    b'\x00(\x010\x01\x12N\n\x0bModelConfig\x12\x1d.inference'
-    b'.ModelConfigRequest\x1a\x1e.inference.'
-    b'ModelConfigResponse"\x00\x12Z\n\x0fModelSt'
-    b'atistics\x12!.inference.ModelStatis'
-    b'ticsRequest\x1a".inference.ModelSta'
-    b'tisticsResponse"\x00\x12Z\n\x0fRepositoryI'
-    b'ndex\x12!.inference.RepositoryIndex'
-    b'Request\x1a".inference.RepositoryIn'
-    b'dexResponse"\x00\x12f\n\x13RepositoryModel'
-    b'Load\x12%.inference.RepositoryModel'
-    b'LoadRequest\x1a&.inference.Reposito'
-    b'ryModelLoadResponse"\x00\x12l\n\x15Reposit'
-    b"oryModelUnload\x12'.inference.Repos"
-    b'itoryModelUnloadRequest\x1a(.infere'
-    b'nce.RepositoryModelUnloadRespons'
-    b'e"\x00\x12u\n\x18SystemSharedMemoryStatus\x12'
-    b'*.inference.SystemSharedMemorySt'
-    b'atusRequest\x1a+.inference.SystemSh'
-    b'aredMemoryStatusResponse"\x00\x12{\n\x1aSy'
-    b'stemSharedMemoryRegister\x12,.infer'
-    b'ence.SystemSharedMemoryRegisterR'
-    b'equest\x1a-.inference.SystemSharedM'
-    b'emoryRegisterResponse"\x00\x12\x81\x01\n\x1cSyst'
-    b'emSharedMemoryUnregister\x12..infer'
-    b'ence.SystemSharedMemoryUnregiste'
-    b'rRequest\x1a/.inference.SystemShare'
-    b'dMemoryUnregisterResponse"\x00\x12o\n\x16C'
-    b'udaSharedMemoryStatus\x12(.inferenc'
-    b'e.CudaSharedMemoryStatusRequest\x1a'
-    b').inference.CudaSharedMemoryStat'
-    b'usResponse"\x00\x12u\n\x18CudaSharedMemory'
-    b'Register\x12*.inference.CudaSharedM'
-    b'emoryRegisterRequest\x1a+.inference'
-    b'.CudaSharedMemoryRegisterRespons'
-    b'e"\x00\x12{\n\x1aCudaSharedMemoryUnregiste'
-    b'r\x12,.inference.CudaSharedMemoryUn'
-    b'registerRequest\x1a-.inference.Cuda'
-    b'SharedMemoryUnregisterResponse"\x00'
-    b'\x12Q\n\x0cTraceSetting\x12\x1e.inference.Tra'
-    b'ceSettingRequest\x1a\x1f.inference.Tra'
-    b'ceSettingResponse"\x00\x12N\n\x0bLogSettin'
-    b'gs\x12\x1d.inference.LogSettingsReques'
-    b't\x1a\x1e.inference.LogSettingsRespons'
-    b'e"\x00b\x06proto3'
+    bytes.fromhex(
+        "0a19696e666572656e63652f696e666572656e63652e70726f746f1209696e666572656e636522130a11536572766572"
+        "4c6976655265717565737422280a125365727665724c697665526573706f6e736512120a046c69766518012001280852"
+        "046c69766522140a12536572766572526561647952657175657374222b0a135365727665725265616479526573706f6e"
+        "736512140a0572656164791801200128085205726561647922410a114d6f64656c52656164795265717565737412120a"
+        "046e616d6518012001280952046e616d6512180a0776657273696f6e180220012809520776657273696f6e222a0a124d"
+        "6f64656c5265616479526573706f6e736512140a0572656164791801200128085205726561647922170a155365727665"
+        "724d657461646174615265717565737422660a165365727665724d65746164617461526573706f6e736512120a046e61"
+        "6d6518012001280952046e616d6512180a0776657273696f6e180220012809520776657273696f6e121e0a0a65787465"
+        "6e73696f6e73180320032809520a657874656e73696f6e7322440a144d6f64656c4d6574616461746152657175657374"
+        "12120a046e616d6518012001280952046e616d6512180a0776657273696f6e180220012809520776657273696f6e22cf"
+        "020a154d6f64656c4d65746164617461526573706f6e736512120a046e616d6518012001280952046e616d65121a0a08"
+        "76657273696f6e73180220032809520876657273696f6e73121a0a08706c6174666f726d1803200128095208706c6174"
+        "666f726d12470a06696e7075747318042003280b322f2e696e666572656e63652e4d6f64656c4d657461646174615265"
+        "73706f6e73652e54656e736f724d657461646174615206696e7075747312490a076f75747075747318052003280b322f"
+        "2e696e666572656e63652e4d6f64656c4d65746164617461526573706f6e73652e54656e736f724d6574616461746152"
+        "076f7574707574731a560a0e54656e736f724d6574616461746112120a046e616d6518012001280952046e616d65121a"
+        "0a0864617461747970651802200128095208646174617479706512140a05736861706518032003280352057368617065"
+        "22d7010a0e496e666572506172616d65746572121f0a0a626f6f6c5f706172616d18012001280848005209626f6f6c50"
+        "6172616d12210a0b696e7436345f706172616d1802200128034800520a696e743634506172616d12230a0c737472696e"
+        "675f706172616d1803200128094800520b737472696e67506172616d12230a0c646f75626c655f706172616d18042001"
+        "28014800520b646f75626c65506172616d12230a0c75696e7436345f706172616d1805200128044800520b75696e7436"
+        "34506172616d42120a10706172616d657465725f63686f69636522c3020a13496e66657254656e736f72436f6e74656e"
+        "747312230a0d626f6f6c5f636f6e74656e7473180120032808520c626f6f6c436f6e74656e747312210a0c696e745f63"
+        "6f6e74656e7473180220032805520b696e74436f6e74656e747312250a0e696e7436345f636f6e74656e747318032003"
+        "2803520d696e743634436f6e74656e747312230a0d75696e745f636f6e74656e747318042003280d520c75696e74436f"
+        "6e74656e747312270a0f75696e7436345f636f6e74656e7473180520032804520e75696e743634436f6e74656e747312"
+        "230a0d667033325f636f6e74656e7473180620032802520c66703332436f6e74656e747312230a0d667036345f636f6e"
+        "74656e7473180720032801520c66703634436f6e74656e747312250a0e62797465735f636f6e74656e74731808200328"
+        "0c520d6279746573436f6e74656e7473229d080a114d6f64656c496e66657252657175657374121d0a0a6d6f64656c5f"
+        "6e616d6518012001280952096d6f64656c4e616d6512230a0d6d6f64656c5f76657273696f6e180220012809520c6d6f"
+        "64656c56657273696f6e120e0a02696418032001280952026964124c0a0a706172616d657465727318042003280b322c"
+        "2e696e666572656e63652e4d6f64656c496e666572526571756573742e506172616d6574657273456e747279520a7061"
+        "72616d657465727312450a06696e7075747318052003280b322d2e696e666572656e63652e4d6f64656c496e66657252"
+        "6571756573742e496e666572496e70757454656e736f725206696e7075747312510a076f75747075747318062003280b"
+        "32372e696e666572656e63652e4d6f64656c496e666572526571756573742e496e6665725265717565737465644f7574"
+        "70757454656e736f7252076f757470757473122c0a127261775f696e7075745f636f6e74656e747318072003280c5210"
+        "726177496e707574436f6e74656e74731acd020a10496e666572496e70757454656e736f7212120a046e616d65180120"
+        "01280952046e616d65121a0a0864617461747970651802200128095208646174617479706512140a0573686170651803"
+        "2003280352057368617065125d0a0a706172616d657465727318042003280b323d2e696e666572656e63652e4d6f6465"
+        "6c496e666572526571756573742e496e666572496e70757454656e736f722e506172616d6574657273456e747279520a"
+        "706172616d6574657273123a0a08636f6e74656e747318052001280b321e2e696e666572656e63652e496e6665725465"
+        "6e736f72436f6e74656e74735208636f6e74656e74731a580a0f506172616d6574657273456e74727912100a036b6579"
+        "18012001280952036b6579122f0a0576616c756518022001280b32192e696e666572656e63652e496e66657250617261"
+        "6d65746572520576616c75653a0238011af3010a1a496e6665725265717565737465644f757470757454656e736f7212"
+        "120a046e616d6518012001280952046e616d6512670a0a706172616d657465727318022003280b32472e696e66657265"
+        "6e63652e4d6f64656c496e666572526571756573742e496e6665725265717565737465644f757470757454656e736f72"
+        "2e506172616d6574657273456e747279520a706172616d65746572731a580a0f506172616d6574657273456e74727912"
+        "100a036b657918012001280952036b6579122f0a0576616c756518022001280b32192e696e666572656e63652e496e66"
+        "6572506172616d65746572520576616c75653a0238011a580a0f506172616d6574657273456e74727912100a036b6579"
+        "18012001280952036b6579122f0a0576616c756518022001280b32192e696e666572656e63652e496e66657250617261"
+        "6d65746572520576616c75653a02380122df050a124d6f64656c496e666572526573706f6e7365121d0a0a6d6f64656c"
+        "5f6e616d6518012001280952096d6f64656c4e616d6512230a0d6d6f64656c5f76657273696f6e180220012809520c6d"
+        "6f64656c56657273696f6e120e0a02696418032001280952026964124d0a0a706172616d657465727318042003280b32"
+        "2d2e696e666572656e63652e4d6f64656c496e666572526573706f6e73652e506172616d6574657273456e747279520a"
+        "706172616d657465727312490a076f75747075747318052003280b322f2e696e666572656e63652e4d6f64656c496e66"
+        "6572526573706f6e73652e496e6665724f757470757454656e736f7252076f757470757473122e0a137261775f6f7574"
+        "7075745f636f6e74656e747318062003280c52117261774f7574707574436f6e74656e74731ad0020a11496e6665724f"
+        "757470757454656e736f7212120a046e616d6518012001280952046e616d65121a0a0864617461747970651802200128"
+        "095208646174617479706512140a05736861706518032003280352057368617065125f0a0a706172616d657465727318"
+        "042003280b323f2e696e666572656e63652e4d6f64656c496e666572526573706f6e73652e496e6665724f7574707574"
+        "54656e736f722e506172616d6574657273456e747279520a706172616d6574657273123a0a08636f6e74656e74731805"
+        "2001280b321e2e696e666572656e63652e496e66657254656e736f72436f6e74656e74735208636f6e74656e74731a58"
+        "0a0f506172616d6574657273456e74727912100a036b657918012001280952036b6579122f0a0576616c756518022001"
+        "280b32192e696e666572656e63652e496e666572506172616d65746572520576616c75653a0238011a580a0f50617261"
+        "6d6574657273456e74727912100a036b657918012001280952036b6579122f0a0576616c756518022001280b32192e69"
+        "6e666572656e63652e496e666572506172616d65746572520576616c75653a0238012285010a184d6f64656c53747265"
+        "616d496e666572526573706f6e736512230a0d6572726f725f6d657373616765180120012809520c6572726f724d6573"
+        "7361676512440a0e696e6665725f726573706f6e736518022001280b321d2e696e666572656e63652e4d6f64656c496e"
+        "666572526573706f6e7365520d696e666572526573706f6e7365222a0a124d6f64656c54656e736f7252657368617065"
+        "12140a057368617065180120032803520573686170652284030a0a4d6f64656c496e70757412120a046e616d65180120"
+        "01280952046e616d6512300a09646174615f7479706518022001280e32132e696e666572656e63652e44617461547970"
+        "655208646174615479706512340a06666f726d617418032001280e321c2e696e666572656e63652e4d6f64656c496e70"
+        "75742e466f726d61745206666f726d617412120a0464696d73180420032803520464696d7312370a0772657368617065"
+        "18052001280b321d2e696e666572656e63652e4d6f64656c54656e736f72526573686170655207726573686170651226"
+        "0a0f69735f73686170655f74656e736f72180620012808520d6973536861706554656e736f72122c0a12616c6c6f775f"
+        "7261676765645f62617463681807200128085210616c6c6f775261676765644261746368121a0a086f7074696f6e616c"
+        "18082001280852086f7074696f6e616c223b0a06466f726d6174120f0a0b464f524d41545f4e4f4e451000120f0a0b46"
+        "4f524d41545f4e4857431001120f0a0b464f524d41545f4e434857100222670a0b4d6f64656c4f757470757412120a04"
+        "6e616d6518012001280952046e616d6512300a09646174615f7479706518022001280e32132e696e666572656e63652e"
+        "44617461547970655208646174615479706512120a0464696d73180320032803520464696d7322cd010a124d6f64656c"
+        "496e7374616e636547726f757012120a046e616d6518012001280952046e616d6512140a05636f756e74180220012805"
+        "5205636f756e7412120a046770757318032003280552046770757312360a046b696e6418042001280e32222e696e6665"
+        "72656e63652e4d6f64656c496e7374616e636547726f75702e4b696e6452046b696e6422410a044b696e64120d0a094b"
+        "494e445f4155544f1000120c0a084b494e445f4750551001120c0a084b494e445f4350551002120e0a0a4b494e445f4d"
+        "4f44454c100322aa020a104d6f64656c5175657565506f6c69637912500a0e74696d656f75745f616374696f6e180120"
+        "01280e32292e696e666572656e63652e4d6f64656c5175657565506f6c6963792e54696d656f7574416374696f6e520d"
+        "74696d656f7574416374696f6e12400a1c64656661756c745f74696d656f75745f6d6963726f7365636f6e6473180220"
+        "012804521a64656661756c7454696d656f75744d6963726f7365636f6e647312340a16616c6c6f775f74696d656f7574"
+        "5f6f766572726964651803200128085214616c6c6f7754696d656f75744f7665727269646512240a0e6d61785f717565"
+        "75655f73697a6518042001280d520c6d6178517565756553697a6522260a0d54696d656f7574416374696f6e120a0a06"
+        "52454a454354100012090a0544454c4159100122b7040a144d6f64656c44796e616d69634261746368696e6712300a14"
+        "7072656665727265645f62617463685f73697a651801200328055212707265666572726564426174636853697a65123f"
+        "0a1c6d61785f71756575655f64656c61795f6d6963726f7365636f6e647318022001280452196d617851756575654465"
+        "6c61794d6963726f7365636f6e6473122b0a1170726573657276655f6f72646572696e67180320012808521070726573"
+        "657276654f72646572696e6712270a0f7072696f726974795f6c6576656c73180420012804520e7072696f726974794c"
+        "6576656c7312340a1664656661756c745f7072696f726974795f6c6576656c180520012804521464656661756c745072"
+        "696f726974794c6576656c124d0a1464656661756c745f71756575655f706f6c69637918062001280b321b2e696e6665"
+        "72656e63652e4d6f64656c5175657565506f6c696379521264656661756c745175657565506f6c696379126c0a157072"
+        "696f726974795f71756575655f706f6c69637918072003280b32382e696e666572656e63652e4d6f64656c44796e616d"
+        "69634261746368696e672e5072696f726974795175657565506f6c696379456e74727952137072696f72697479517565"
+        "7565506f6c6963791a630a185072696f726974795175657565506f6c696379456e74727912100a036b65791801200128"
+        "0452036b657912310a0576616c756518022001280b321b2e696e666572656e63652e4d6f64656c5175657565506f6c69"
+        "6379520576616c75653a02380122330a0e4d6f64656c506172616d6574657212210a0c737472696e675f76616c756518"
+        "0120012809520b737472696e6756616c756522360a164d6f64656c5472616e73616374696f6e506f6c696379121c0a09"
+        "6465636f75706c656418012001280852096465636f75706c6564222c0a124d6f64656c526573706f6e73654361636865"
+        "12160a06656e61626c651801200128085206656e61626c6522b1050a0b4d6f64656c436f6e66696712120a046e616d65"
+        "18012001280952046e616d65121a0a08706c6174666f726d1802200128095208706c6174666f726d12240a0e6d61785f"
+        "62617463685f73697a65180420012805520c6d6178426174636853697a65122b0a05696e70757418052003280b32152e"
+        "696e666572656e63652e4d6f64656c496e7075745205696e707574122e0a066f757470757418062003280b32162e696e"
+        "666572656e63652e4d6f64656c4f757470757452066f757470757412440a0e696e7374616e63655f67726f7570180720"
+        "03280b321d2e696e666572656e63652e4d6f64656c496e7374616e636547726f7570520d696e7374616e636547726f75"
+        "70124a0a1064796e616d69635f6261746368696e67180b2001280b321f2e696e666572656e63652e4d6f64656c44796e"
+        "616d69634261746368696e67520f64796e616d69634261746368696e6712460a0a706172616d6574657273180e200328"
+        "0b32262e696e666572656e63652e4d6f64656c436f6e6669672e506172616d6574657273456e747279520a706172616d"
+        "657465727312180a076261636b656e6418112001280952076261636b656e64125b0a186d6f64656c5f7472616e736163"
+        "74696f6e5f706f6c69637918132001280b32212e696e666572656e63652e4d6f64656c5472616e73616374696f6e506f"
+        "6c69637952166d6f64656c5472616e73616374696f6e506f6c69637912440a0e726573706f6e73655f63616368651818"
+        "2001280b321d2e696e666572656e63652e4d6f64656c526573706f6e73654361636865520d726573706f6e7365436163"
+        "68651a580a0f506172616d6574657273456e74727912100a036b657918012001280952036b6579122f0a0576616c7565"
+        "18022001280b32192e696e666572656e63652e4d6f64656c506172616d65746572520576616c75653a02380122420a12"
+        "4d6f64656c436f6e6669675265717565737412120a046e616d6518012001280952046e616d6512180a0776657273696f"
+        "6e180220012809520776657273696f6e22450a134d6f64656c436f6e666967526573706f6e7365122e0a06636f6e6669"
+        "6718012001280b32162e696e666572656e63652e4d6f64656c436f6e6669675206636f6e66696722390a115374617469"
+        "737469634475726174696f6e12140a05636f756e741801200128045205636f756e74120e0a026e731802200128045202"
+        "6e7322f2030a0f496e6665725374617469737469637312360a077375636365737318012001280b321c2e696e66657265"
+        "6e63652e5374617469737469634475726174696f6e52077375636365737312300a046661696c18022001280b321c2e69"
+        "6e666572656e63652e5374617469737469634475726174696f6e52046661696c12320a05717565756518032001280b32"
+        "1c2e696e666572656e63652e5374617469737469634475726174696f6e5205717565756512410a0d636f6d707574655f"
+        "696e70757418042001280b321c2e696e666572656e63652e5374617469737469634475726174696f6e520c636f6d7075"
+        "7465496e70757412410a0d636f6d707574655f696e66657218052001280b321c2e696e666572656e63652e5374617469"
+        "737469634475726174696f6e520c636f6d70757465496e66657212430a0e636f6d707574655f6f757470757418062001"
+        "280b321c2e696e666572656e63652e5374617469737469634475726174696f6e520d636f6d707574654f757470757412"
+        "390a0963616368655f68697418072001280b321c2e696e666572656e63652e5374617469737469634475726174696f6e"
+        "52086361636865486974123b0a0a63616368655f6d69737318082001280b321c2e696e666572656e63652e5374617469"
+        "737469634475726174696f6e520963616368654d6973732280020a14496e666572426174636853746174697374696373"
+        "121d0a0a62617463685f73697a651801200128045209626174636853697a6512410a0d636f6d707574655f696e707574"
+        "18022001280b321c2e696e666572656e63652e5374617469737469634475726174696f6e520c636f6d70757465496e70"
+        "757412410a0d636f6d707574655f696e66657218032001280b321c2e696e666572656e63652e53746174697374696344"
+        "75726174696f6e520c636f6d70757465496e66657212430a0e636f6d707574655f6f757470757418042001280b321c2e"
+        "696e666572656e63652e5374617469737469634475726174696f6e520d636f6d707574654f757470757422bf020a0f4d"
+        "6f64656c5374617469737469637312120a046e616d6518012001280952046e616d6512180a0776657273696f6e180220"
+        "012809520776657273696f6e12250a0e6c6173745f696e666572656e6365180320012804520d6c617374496e66657265"
+        "6e636512270a0f696e666572656e63655f636f756e74180420012804520e696e666572656e6365436f756e7412270a0f"
+        "657865637574696f6e5f636f756e74180520012804520e657865637574696f6e436f756e7412430a0f696e666572656e"
+        "63655f737461747318062001280b321a2e696e666572656e63652e496e66657253746174697374696373520e696e6665"
+        "72656e6365537461747312400a0b62617463685f737461747318072003280b321f2e696e666572656e63652e496e6665"
+        "72426174636853746174697374696373520a6261746368537461747322460a164d6f64656c5374617469737469637352"
+        "65717565737412120a046e616d6518012001280952046e616d6512180a0776657273696f6e1802200128095207766572"
+        "73696f6e22560a174d6f64656c53746174697374696373526573706f6e7365123b0a0b6d6f64656c5f73746174731801"
+        "2003280b321a2e696e666572656e63652e4d6f64656c53746174697374696373520a6d6f64656c537461747322ba010a"
+        "184d6f64656c5265706f7369746f7279506172616d65746572121f0a0a626f6f6c5f706172616d180120012808480052"
+        "09626f6f6c506172616d12210a0b696e7436345f706172616d1802200128034800520a696e743634506172616d12230a"
+        "0c737472696e675f706172616d1803200128094800520b737472696e67506172616d12210a0b62797465735f70617261"
+        "6d18042001280c4800520a6279746573506172616d42120a10706172616d657465725f63686f69636522570a16526570"
+        "6f7369746f7279496e6465785265717565737412270a0f7265706f7369746f72795f6e616d65180120012809520e7265"
+        "706f7369746f72794e616d6512140a0572656164791802200128085205726561647922ca010a175265706f7369746f72"
+        "79496e646578526573706f6e736512450a066d6f64656c7318012003280b322d2e696e666572656e63652e5265706f73"
+        "69746f7279496e646578526573706f6e73652e4d6f64656c496e64657852066d6f64656c731a680a0a4d6f64656c496e"
+        "64657812120a046e616d6518012001280952046e616d6512180a0776657273696f6e180220012809520776657273696f"
+        "6e12140a0573746174651803200128095205737461746512160a06726561736f6e1804200128095206726561736f6e22"
+        "9f020a1a5265706f7369746f72794d6f64656c4c6f61645265717565737412270a0f7265706f7369746f72795f6e616d"
+        "65180120012809520e7265706f7369746f72794e616d65121d0a0a6d6f64656c5f6e616d6518022001280952096d6f64"
+        "656c4e616d6512550a0a706172616d657465727318032003280b32352e696e666572656e63652e5265706f7369746f72"
+        "794d6f64656c4c6f6164526571756573742e506172616d6574657273456e747279520a706172616d65746572731a620a"
+        "0f506172616d6574657273456e74727912100a036b657918012001280952036b657912390a0576616c75651802200128"
+        "0b32232e696e666572656e63652e4d6f64656c5265706f7369746f7279506172616d65746572520576616c75653a0238"
+        "01221d0a1b5265706f7369746f72794d6f64656c4c6f6164526573706f6e736522a3020a1c5265706f7369746f72794d"
+        "6f64656c556e6c6f61645265717565737412270a0f7265706f7369746f72795f6e616d65180120012809520e7265706f"
+        "7369746f72794e616d65121d0a0a6d6f64656c5f6e616d6518022001280952096d6f64656c4e616d6512570a0a706172"
+        "616d657465727318032003280b32372e696e666572656e63652e5265706f7369746f72794d6f64656c556e6c6f616452"
+        "6571756573742e506172616d6574657273456e747279520a706172616d65746572731a620a0f506172616d6574657273"
+        "456e74727912100a036b657918012001280952036b657912390a0576616c756518022001280b32232e696e666572656e"
+        "63652e4d6f64656c5265706f7369746f7279506172616d65746572520576616c75653a023801221f0a1d5265706f7369"
+        "746f72794d6f64656c556e6c6f6164526573706f6e736522350a1f53797374656d5368617265644d656d6f7279537461"
+        "7475735265717565737412120a046e616d6518012001280952046e616d6522d7020a2053797374656d5368617265644d"
+        "656d6f7279537461747573526573706f6e736512520a07726567696f6e7318012003280b32382e696e666572656e6365"
+        "2e53797374656d5368617265644d656d6f7279537461747573526573706f6e73652e526567696f6e73456e7472795207"
+        "726567696f6e731a690a0c526567696f6e53746174757312120a046e616d6518012001280952046e616d6512100a036b"
+        "657918022001280952036b657912160a066f666673657418032001280452066f6666736574121b0a09627974655f7369"
+        "7a6518042001280452086279746553697a651a740a0c526567696f6e73456e74727912100a036b657918012001280952"
+        "036b6579124e0a0576616c756518022001280b32382e696e666572656e63652e53797374656d5368617265644d656d6f"
+        "7279537461747573526573706f6e73652e526567696f6e537461747573520576616c75653a023801227e0a2153797374"
+        "656d5368617265644d656d6f727952656769737465725265717565737412120a046e616d6518012001280952046e616d"
+        "6512100a036b657918022001280952036b657912160a066f666673657418032001280452066f6666736574121b0a0962"
+        "7974655f73697a6518042001280452086279746553697a6522240a2253797374656d5368617265644d656d6f72795265"
+        "676973746572526573706f6e736522390a2353797374656d5368617265644d656d6f7279556e72656769737465725265"
+        "717565737412120a046e616d6518012001280952046e616d6522260a2453797374656d5368617265644d656d6f727955"
+        "6e7265676973746572526573706f6e736522330a1d437564615368617265644d656d6f72795374617475735265717565"
+        "737412120a046e616d6518012001280952046e616d6522c4020a1e437564615368617265644d656d6f72795374617475"
+        "73526573706f6e736512500a07726567696f6e7318012003280b32362e696e666572656e63652e437564615368617265"
+        "644d656d6f7279537461747573526573706f6e73652e526567696f6e73456e7472795207726567696f6e731a5c0a0c52"
+        "6567696f6e53746174757312120a046e616d6518012001280952046e616d65121b0a096465766963655f696418022001"
+        "280452086465766963654964121b0a09627974655f73697a6518032001280452086279746553697a651a720a0c526567"
+        "696f6e73456e74727912100a036b657918012001280952036b6579124c0a0576616c756518022001280b32362e696e66"
+        "6572656e63652e437564615368617265644d656d6f7279537461747573526573706f6e73652e526567696f6e53746174"
+        "7573520576616c75653a023801228e010a1f437564615368617265644d656d6f72795265676973746572526571756573"
+        "7412120a046e616d6518012001280952046e616d65121d0a0a7261775f68616e646c6518022001280c52097261774861"
+        "6e646c65121b0a096465766963655f696418032001280352086465766963654964121b0a09627974655f73697a651804"
+        "2001280452086279746553697a6522220a20437564615368617265644d656d6f72795265676973746572526573706f6e"
+        "736522370a21437564615368617265644d656d6f7279556e72656769737465725265717565737412120a046e616d6518"
+        "012001280952046e616d6522240a22437564615368617265644d656d6f7279556e7265676973746572526573706f6e73"
+        "65228e020a13547261636553657474696e675265717565737412480a0873657474696e677318012003280b322c2e696e"
+        "666572656e63652e547261636553657474696e67526571756573742e53657474696e6773456e74727952087365747469"
+        "6e6773121d0a0a6d6f64656c5f6e616d6518022001280952096d6f64656c4e616d651a240a0c53657474696e6756616c"
+        "756512140a0576616c7565180120032809520576616c75651a680a0d53657474696e6773456e74727912100a036b6579"
+        "18012001280952036b657912410a0576616c756518022001280b322b2e696e666572656e63652e547261636553657474"
+        "696e67526571756573742e53657474696e6756616c7565520576616c75653a02380122f2010a14547261636553657474"
+        "696e67526573706f6e736512490a0873657474696e677318012003280b322d2e696e666572656e63652e547261636553"
+        "657474696e67526573706f6e73652e53657474696e6773456e747279520873657474696e67731a240a0c53657474696e"
+        "6756616c756512140a0576616c7565180120032809520576616c75651a690a0d53657474696e6773456e74727912100a"
+        "036b657918012001280952036b657912420a0576616c756518022001280b322c2e696e666572656e63652e5472616365"
+        "53657474696e67526573706f6e73652e53657474696e6756616c7565520576616c75653a02380122d6020a124c6f6753"
+        "657474696e67735265717565737412470a0873657474696e677318012003280b322b2e696e666572656e63652e4c6f67"
+        "53657474696e6773526571756573742e53657474696e6773456e747279520873657474696e67731a8d010a0c53657474"
+        "696e6756616c7565121f0a0a626f6f6c5f706172616d18012001280848005209626f6f6c506172616d12230a0c75696e"
+        "7433325f706172616d18022001280d4800520b75696e743332506172616d12230a0c737472696e675f706172616d1803"
+        "200128094800520b737472696e67506172616d42120a10706172616d657465725f63686f6963651a670a0d5365747469"
+        "6e6773456e74727912100a036b657918012001280952036b657912400a0576616c756518022001280b322a2e696e6665"
+        "72656e63652e4c6f6753657474696e6773526571756573742e53657474696e6756616c7565520576616c75653a023801"
+        "22d9020a134c6f6753657474696e6773526573706f6e736512480a0873657474696e677318012003280b322c2e696e66"
+        "6572656e63652e4c6f6753657474696e6773526573706f6e73652e53657474696e6773456e747279520873657474696e"
+        "67731a8d010a0c53657474696e6756616c7565121f0a0a626f6f6c5f706172616d18012001280848005209626f6f6c50"
+        "6172616d12230a0c75696e7433325f706172616d18022001280d4800520b75696e743332506172616d12230a0c737472"
+        "696e675f706172616d1803200128094800520b737472696e67506172616d42120a10706172616d657465725f63686f69"
+        "63651a680a0d53657474696e6773456e74727912100a036b657918012001280952036b657912410a0576616c75651802"
+        "2001280b322b2e696e666572656e63652e4c6f6753657474696e6773526573706f6e73652e53657474696e6756616c75"
+        "65520576616c75653a0238012afa010a08446174615479706512100a0c545950455f494e56414c49441000120d0a0954"
+        "5950455f424f4f4c1001120e0a0a545950455f55494e54381002120f0a0b545950455f55494e5431361003120f0a0b54"
+        "5950455f55494e5433321004120f0a0b545950455f55494e5436341005120d0a09545950455f494e54381006120e0a0a"
+        "545950455f494e5431361007120e0a0a545950455f494e5433321008120e0a0a545950455f494e5436341009120d0a09"
+        "545950455f46503136100a120d0a09545950455f46503332100b120d0a09545950455f46503634100c120f0a0b545950"
+        "455f535452494e47100d120d0a09545950455f42463136100e32b70f0a1447525043496e666572656e63655365727669"
+        "6365124b0a0a5365727665724c697665121c2e696e666572656e63652e5365727665724c697665526571756573741a1d"
+        "2e696e666572656e63652e5365727665724c697665526573706f6e73652200124e0a0b5365727665725265616479121d"
+        "2e696e666572656e63652e5365727665725265616479526571756573741a1e2e696e666572656e63652e536572766572"
+        "5265616479526573706f6e73652200124b0a0a4d6f64656c5265616479121c2e696e666572656e63652e4d6f64656c52"
+        "65616479526571756573741a1d2e696e666572656e63652e4d6f64656c5265616479526573706f6e7365220012570a0e"
+        "5365727665724d6574616461746112202e696e666572656e63652e5365727665724d6574616461746152657175657374"
+        "1a212e696e666572656e63652e5365727665724d65746164617461526573706f6e7365220012540a0d4d6f64656c4d65"
+        "746164617461121f2e696e666572656e63652e4d6f64656c4d65746164617461526571756573741a202e696e66657265"
+        "6e63652e4d6f64656c4d65746164617461526573706f6e73652200124b0a0a4d6f64656c496e666572121c2e696e6665"
+        "72656e63652e4d6f64656c496e666572526571756573741a1d2e696e666572656e63652e4d6f64656c496e6665725265"
+        "73706f6e73652200125b0a104d6f64656c53747265616d496e666572121c2e696e666572656e63652e4d6f64656c496e"
+        "666572526571756573741a232e696e666572656e63652e4d6f64656c53747265616d496e666572526573706f6e736522"
+        "0028013001124e0a0b4d6f64656c436f6e666967121d2e696e666572656e63652e4d6f64656c436f6e66696752657175"
+        "6573741a1e2e696e666572656e63652e4d6f64656c436f6e666967526573706f6e73652200125a0a0f4d6f64656c5374"
+        "617469737469637312212e696e666572656e63652e4d6f64656c53746174697374696373526571756573741a222e696e"
+        "666572656e63652e4d6f64656c53746174697374696373526573706f6e73652200125a0a0f5265706f7369746f727949"
+        "6e64657812212e696e666572656e63652e5265706f7369746f7279496e646578526571756573741a222e696e66657265"
+        "6e63652e5265706f7369746f7279496e646578526573706f6e7365220012660a135265706f7369746f72794d6f64656c"
+        "4c6f616412252e696e666572656e63652e5265706f7369746f72794d6f64656c4c6f6164526571756573741a262e696e"
+        "666572656e63652e5265706f7369746f72794d6f64656c4c6f6164526573706f6e73652200126c0a155265706f736974"
+        "6f72794d6f64656c556e6c6f616412272e696e666572656e63652e5265706f7369746f72794d6f64656c556e6c6f6164"
+        "526571756573741a282e696e666572656e63652e5265706f7369746f72794d6f64656c556e6c6f6164526573706f6e73"
+        "65220012750a1853797374656d5368617265644d656d6f7279537461747573122a2e696e666572656e63652e53797374"
+        "656d5368617265644d656d6f7279537461747573526571756573741a2b2e696e666572656e63652e53797374656d5368"
+        "617265644d656d6f7279537461747573526573706f6e73652200127b0a1a53797374656d5368617265644d656d6f7279"
+        "5265676973746572122c2e696e666572656e63652e53797374656d5368617265644d656d6f7279526567697374657252"
+        "6571756573741a2d2e696e666572656e63652e53797374656d5368617265644d656d6f72795265676973746572526573"
+        "706f6e736522001281010a1c53797374656d5368617265644d656d6f7279556e7265676973746572122e2e696e666572"
+        "656e63652e53797374656d5368617265644d656d6f7279556e7265676973746572526571756573741a2f2e696e666572"
+        "656e63652e53797374656d5368617265644d656d6f7279556e7265676973746572526573706f6e73652200126f0a1643"
+        "7564615368617265644d656d6f727953746174757312282e696e666572656e63652e437564615368617265644d656d6f"
+        "7279537461747573526571756573741a292e696e666572656e63652e437564615368617265644d656d6f727953746174"
+        "7573526573706f6e7365220012750a18437564615368617265644d656d6f72795265676973746572122a2e696e666572"
+        "656e63652e437564615368617265644d656d6f72795265676973746572526571756573741a2b2e696e666572656e6365"
+        "2e437564615368617265644d656d6f72795265676973746572526573706f6e73652200127b0a1a437564615368617265"
+        "644d656d6f7279556e7265676973746572122c2e696e666572656e63652e437564615368617265644d656d6f7279556e"
+        "7265676973746572526571756573741a2d2e696e666572656e63652e437564615368617265644d656d6f7279556e7265"
+        "676973746572526573706f6e7365220012510a0c547261636553657474696e67121e2e696e666572656e63652e547261"
+        "636553657474696e67526571756573741a1f2e696e666572656e63652e547261636553657474696e67526573706f6e73"
+        "652200124e0a0b4c6f6753657474696e6773121d2e696e666572656e63652e4c6f6753657474696e6773526571756573"
+        "741a1e2e696e666572656e63652e4c6f6753657474696e6773526573706f6e73652200620670726f746f33"
+    )
 )
 
 DataType = enum_type_wrapper.EnumTypeWrapper(DESCRIPTOR.enum_types_by_name["DataType"])
