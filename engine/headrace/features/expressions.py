@@ -155,12 +155,14 @@ class StateColumn(Expression):
         column: its column.
         on: the spine's key columns, in the order of the state's keys.
         tolerance_us: oldest state that still counts, or None.
+        definition: the `StateTable` it was written with, which knows the source; None in a plan.
     """
 
     view: StateView
     column: str
     on: tuple[str, ...]
     tolerance_us: int | None
+    definition: Any = None
 
     def __str__(self) -> str:
         return f"{self.view.name}[{self.column}]"

@@ -122,7 +122,7 @@ class StateTable:
 
     def __getitem__(self, column: str) -> StateColumn:
         """The column's value for a spine row's entity, as of its query time, for use in an expression."""
-        return StateColumn(self.view, column, tuple(self.keys), None)
+        return StateColumn(self.view, column, tuple(self.keys), None, self)
 
 
 def _checked_keys(name: str, keys: Sequence[str]) -> tuple[str, ...]:
