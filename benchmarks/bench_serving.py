@@ -28,6 +28,7 @@ from typing import Any
 import grpc
 import numpy as np
 import numpy.typing as npt
+
 from headrace.client.messages import InferCall, read_response
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.methods import METHODS, SERVICE
@@ -68,6 +69,7 @@ class Figures:
 def prepare(home: Path, size: Size) -> tuple[Rows, npt.NDArray[np.float64]]:
     """Train, export, package and register the model `forest`; rows to ask about and LightGBM's answers."""
     import lightgbm
+
     from headrace.core.clock import SystemClock
     from headrace.core.database import open_database
     from headrace.packaging import AliasMove, PackageContents, Registry, Signature, build_package

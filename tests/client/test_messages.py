@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from headrace.client.messages import InferCall, as_features, read_response
 from headrace.core.errors import HeadraceError, InvalidInputError
 from headrace.wire import inference_pb2 as pb

@@ -4,6 +4,7 @@ import socket
 
 import numpy as np
 import pytest
+
 from headrace.client import Client
 from headrace.core.errors import DeadlineError, UnavailableError
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from headrace.client import Client
 from headrace.core.clock import SystemClock
 from headrace.core.database import open_database
@@ -22,7 +24,6 @@ from headrace.packaging import AliasMove, PackageContents, Registry, Signature, 
 from headrace.rollout import Ledger, Releases
 from headrace.serving import ServingConfig
 from headrace.serving.server import Server
-from onnx import TensorProto, helper, numpy_helper
 
 FEATURES = 4
 VERSION_STEP = 1000.0

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from headrace.serving.batching import NOW, BatchPolicy
-from headrace.serving.tickets import Batch, Ticket
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headrace.serving.batching import NOW, BatchPolicy
+from headrace.serving.tickets import Batch, Ticket
 
 
 def ticket(rows: int, width: int = 2, dtype=np.float32) -> Ticket:

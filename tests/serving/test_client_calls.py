@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
+
 from headrace.client import AsyncClient
 from headrace.core.errors import InvalidInputError, NotFoundError
 from headrace.monitoring import read_predictions

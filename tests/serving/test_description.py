@@ -7,6 +7,7 @@ import numpy as np
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from headrace.wire import inference_pb2 as pb
 
 ROWS = np.ones((3, 4), np.float32)

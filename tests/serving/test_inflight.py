@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+
 from headrace.client.messages import InferCall
 from headrace.core.errors import DeadlineError, ExhaustedError, UnavailableError
 from headrace.serving import BatchingConfig

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from headrace.client import Client
 
 ROOT = Path(__file__).parents[2]

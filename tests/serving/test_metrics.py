@@ -4,8 +4,9 @@ import urllib.request
 
 import numpy as np
 import pytest
-from headrace.core.errors import InvalidInputError, NotFoundError
 from prometheus_client.parser import text_string_to_metric_families
+
+from headrace.core.errors import InvalidInputError, NotFoundError
 
 ROWS = np.ones((3, 4), np.float32)
 

@@ -12,6 +12,7 @@ import time
 import grpc
 import numpy as np
 import pytest
+
 from headrace.client import Client
 from headrace.client.messages import InferCall
 from headrace.core.errors import EXIT_CODES, AlreadyExistsError, Code, UnavailableError

@@ -2,6 +2,7 @@ import threading
 
 import numpy as np
 import pytest
+
 from headrace.core.clock import ManualClock
 from headrace.core.errors import CancelledError, DeadlineError, ExhaustedError, HeadraceError, UnavailableError
 from headrace.serving.batching import BatchPolicy

@@ -1,14 +1,15 @@
 """The queue against a plain model of it, under any order of events."""
 
 import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
 from headrace.core.clock import ManualClock
 from headrace.core.errors import DeadlineError, ExhaustedError, HeadraceError
 from headrace.serving.batching import BatchPolicy
 from headrace.serving.queue import BatchQueue
 from headrace.serving.tickets import Ticket, TicketState
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 MAX_BATCH_ROWS = 6
 MAX_QUEUE_ROWS = 20

@@ -3,6 +3,7 @@
 import grpc
 import numpy as np
 import pytest
+
 from headrace.core.errors import DeadlineError, InvalidInputError, NotFoundError, UnimplementedError
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.methods import METHODS

@@ -6,6 +6,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+
 from headrace.core.errors import CorruptedError, NotFoundError
 from headrace.core.hashing import stable_bucket
 from headrace.serving.server import Server
@@ -122,7 +123,17 @@ def test_a_package_that_is_restored_is_loaded_without_a_restart(world, start):
     world.releases.adopt("late", 2, reason="damaged")
     until(lambda: 'outcome="corrupted"' in scrape(server))
     file.write_bytes(intact)
-    server._manager._retry_at = 0.0  # the retry that is due in seconds is due now
+    server._manager._look_at = 0.0  # the look that is due in seconds is due now
+    until(lambda: answers_from(client, 2))
+
+
+def test_a_change_that_the_files_do_not_show_is_found_too(world, start):
+    """Two commits within one tick of the file system's clock may leave time and size as they were."""
+    server, client = start()
+    server._manager._source.revision = lambda: "always the same"
+    until(lambda: server._manager._seen == "always the same")
+    world.releases.adopt("late", 2, reason="unseen")
+    server._manager._look_at = 0.0
     until(lambda: answers_from(client, 2))
 
 

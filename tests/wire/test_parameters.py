@@ -1,9 +1,10 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headrace.core.errors import InvalidInputError
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.parameters import InferOptions, join_ids, read_options
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def request(**parameters):

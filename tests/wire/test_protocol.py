@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from google.protobuf import descriptor_pool
+
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.methods import METHODS
 

@@ -1,5 +1,6 @@
 import grpc
 import pytest
+
 from headrace.core import errors
 from headrace.core.errors import Code, HeadraceError
 from headrace.wire.status import STATUS_NAMES, STATUS_NUMBERS, error_from_status, status_details

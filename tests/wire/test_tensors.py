@@ -2,12 +2,13 @@ import struct
 
 import numpy as np
 import pytest
-from headrace.core.errors import InvalidInputError
-from headrace.wire import inference_pb2 as pb
-from headrace.wire.tensors import DTYPES, datatype_of, decode_contents, decode_raw, encode_raw
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from headrace.core.errors import InvalidInputError
+from headrace.wire import inference_pb2 as pb
+from headrace.wire.tensors import DTYPES, datatype_of, decode_contents, decode_raw, encode_raw
 
 NUMERIC = [name for name in DTYPES if name != "BYTES"]
 TYPED = {

@@ -1,7 +1,7 @@
 """One tree of errors with transport-neutral codes.
 
 A message says what was wrong, the value, what is allowed; `hint` says what to do next. One table here maps codes to
-exit codes; the table that maps them to gRPC status codes lives in `headrace.serving.transport`.
+exit codes; the table that maps them to gRPC status codes lives in `headrace.wire.status`.
 """
 
 from __future__ import annotations

@@ -25,8 +25,9 @@ _LOG = get_logger("serving")
 KEPT_VERSIONS = 2
 """Versions of a model that stay loaded after the source stops wanting them: a rollback finds its target warm."""
 
-RETRY_S = 5.0
-"""A version that failed to load is tried again after this long, or at once when the source changes."""
+LOOK_S = 5.0
+"""The source is looked at this often even where its revision stands still: a failed load is tried again, and a change
+that a file's time and size do not show is found."""
 
 WARM_ROWS = (1, 2, 64)
 
@@ -51,7 +52,7 @@ class FleetManager:
         self._clock = clock
         self._lock = threading.Lock()
         self._seen: Hashable = object()
-        self._retry_at: float | None = None
+        self._look_at = 0.0
 
     def start(self) -> None:
         """Load everything that is wanted.
@@ -60,25 +61,24 @@ class FleetManager:
             HeadraceError: a champion cannot be loaded; the first error.
         """
         with self._lock:
+            self._look_at = self._clock.monotonic() + LOOK_S
             self._seen = self._source.revision()
             self._apply(self._source.wanted(), strict=True)
 
     def refresh(self) -> bool:
-        """Follow the source if it changed, or if a failed load is due again; never raises for a bad model.
+        """Follow the source if it changed, or was not looked at for long; never raises for a bad model.
 
         Returns:
             Whether the source was looked at.
         """
         with self._lock:
             revision = self._source.revision()
-            due = self._retry_at is not None and self._clock.monotonic() >= self._retry_at
-            if revision == self._seen and not due:
+            if revision == self._seen and self._clock.monotonic() < self._look_at:
                 return False
-            self._retry_at = None
+            self._look_at = self._clock.monotonic() + LOOK_S
             try:
                 wanted = self._source.wanted()
             except HeadraceError as error:
-                self._retry_at = self._clock.monotonic() + RETRY_S
                 _LOG.error("model_source_failed", error=error.message)
                 return True
             self._seen = revision
@@ -103,7 +103,6 @@ class FleetManager:
             try:
                 loaded[number] = version if version is not None else self._load(model.name, number)
             except HeadraceError:
-                self._retry_at = self._clock.monotonic() + RETRY_S
                 if number == model.route.versions[0]:
                     if strict:
                         raise

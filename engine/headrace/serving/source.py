@@ -119,4 +119,3 @@ class RegistrySource:
             if router.versions:
                 return router
         return FixedRoute(self._registry.resolve(str(reference)).version)
-
