@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from typing import Any
 
 from headrace.features import FeaturePlan
@@ -34,8 +33,9 @@ def estimate(figure: dict[str, Any]) -> Estimate:
     return Estimate(float("nan") if value is None else value, figure["low"], figure["high"])
 
 
-def evaluation(judged: dict[str, Any], split: str) -> Evaluation:
+def evaluation(facts: dict[str, Any], model: str, split: str) -> Evaluation:
     """The model and the naive rule on the test rows."""
+    judged, scores = facts["evaluation"], facts["scores"]
     naive = judged["baselines"].get(NAIVE)
     slices = [
         SliceQuality(column, one["group"], one["rows"], estimate(one["figures"]["auc"]), one["label_rate"])
@@ -46,8 +46,8 @@ def evaluation(judged: dict[str, Any], split: str) -> Evaluation:
         split=split,
         rows=judged["rows"],
         positives=judged["positives"],
-        model=_scorer("model", judged["model"]),
-        naive=_scorer("naive: historical rate", naive) if naive else None,
+        model=_scorer(model, judged["model"], scores["model"]),
+        naive=_scorer("the historical rate", naive, scores[NAIVE]) if naive else None,
         slices=tuple(slices[:MAX_SLICES]),
     )
 
@@ -89,10 +89,10 @@ def gates(judged: dict[str, Any]) -> tuple[GateResult, ...]:
     """The verdicts."""
     return tuple(
         GateResult(
-            name=verdict["name"],
+            name=_gate_words(verdict["name"])[0],
             passed=verdict["passed"],
             figure=estimate(verdict["figure"]),
-            allowed=verdict["name"],
+            allowed=_gate_words(verdict["name"])[1],
             reason=verdict["reason"],
             limit=verdict["bound"],
             direction="at_most" if "at most" in verdict["name"] else "at_least",
@@ -101,7 +101,7 @@ def gates(judged: dict[str, Any]) -> tuple[GateResult, ...]:
     )
 
 
-def _scorer(name: str, judged: dict[str, Any]) -> ScorerQuality:
+def _scorer(name: str, judged: dict[str, Any], scores: list[int]) -> ScorerQuality:
     figures = judged["figures"]
     bins = judged["calibration"]["bins"]
     return ScorerQuality(
@@ -110,17 +110,17 @@ def _scorer(name: str, judged: dict[str, Any]) -> ScorerQuality:
         roc=RocCurve(tuple(judged["roc"]["false_positive_rate"]), tuple(judged["roc"]["true_positive_rate"])),
         ece=estimate(figures["ece"]),
         calibration=tuple(CalibrationBin(one["mean_score"], estimate(one["rate"]), one["rows"]) for one in bins),
-        scores=_score_histogram(bins),
+        scores=Histogram(tuple(place / len(scores) for place in range(len(scores) + 1)), tuple(scores)),
         log_loss=estimate(figures["log_loss"]),
         brier=estimate(figures["brier"]),
         average_precision=estimate(figures["average_precision"]),
     )
 
 
-def _score_histogram(bins: list[dict[str, Any]]) -> Histogram | None:
-    """Rows by score, from the calibration's bins: the borders lie half-way between their mean scores."""
-    means = [one["mean_score"] for one in bins]
-    if len(means) < 2 or sorted(set(means)) != means:
-        return None
-    inner = [(low + high) / 2 for low, high in pairwise(means)]
-    return Histogram((0.0, *inner, 1.0), tuple(one["rows"] for one in bins))
+def _gate_words(name: str) -> tuple[str, str]:
+    """A gate's name in two parts: what is judged, and what is allowed."""
+    for word in (" at least ", " at most ", " better than "):
+        what, found, bound = name.partition(word)
+        if found:
+            return what, f"{word.strip()} {bound}"
+    return name, name

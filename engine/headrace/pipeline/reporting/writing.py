@@ -60,6 +60,7 @@ def build_report(context: RunContext, *, failure: HeadraceError | None = None) -
     model = context.project.model
     package = facts.get("package", {})
     version = package.get("versions", {}).get("first")
+    name = f"{model.name} {version}" if version else model.name
     stages = [
         StageRun(record.name, "run", record.seconds, record.outcome.headline, record.outcome.detail)
         for record in context.records.values()
@@ -70,7 +71,7 @@ def build_report(context: RunContext, *, failure: HeadraceError | None = None) -
     served, released, watched = facts.get("serve"), facts.get("release"), facts.get("monitor")
     return RunReport(
         project=context.project.name,
-        model=f"{model.name} {version}" if version else model.name,
+        model=name,
         question=context.project.question,
         digest=digest_json(describe(context.project)),
         positives=context.project.positives,
@@ -80,7 +81,7 @@ def build_report(context: RunContext, *, failure: HeadraceError | None = None) -
         if "ingest" in facts
         else None,
         validation=data.checks(facts["validate"]) if "validate" in facts else (),
-        evaluation=quality.evaluation(judged["evaluation"], _split_words(context)) if judged else None,
+        evaluation=quality.evaluation(judged, name, _split_words(context)) if judged else None,
         importance=quality.importance(trained, context) if trained else (),
         ablation=quality.ablation(judged["ablation"], facts) if judged else None,
         learning_curve=quality.learning_curve(trained) if trained else None,

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from headrace.evaluation import compare, gate_json
+import numpy as np
+
+from headrace.evaluation import Sample, compare, gate_json
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import load_dataset
 from headrace.pipeline.judging import NAIVE, judge_model, test_rows
 from headrace.pipeline.stage import StageOutcome
 from headrace.pipeline.stages.train import FULL, REFIT, WITHOUT_WINDOWS
 from headrace.training.storage import load_trained
+
+SCORE_BINS = 40
 
 
 class EvaluateStage:
@@ -61,8 +65,15 @@ class EvaluateStage:
                 "auc_test": auc.value,
                 "auc_test_without_windows": without.value,
                 "evaluation": first.evaluation.to_json(),
+                "scores": _score_counts(first.sample),
                 "gates": first.gates.to_json(),
                 "ablation": ablation.to_json(),
                 "refit": {"evaluation": second.evaluation.to_json(), "gates": second.gates.to_json()},
             },
         )
+
+
+def _score_counts(sample: Sample) -> dict[str, list[int]]:
+    """Rows by score in even bins from 0 to 1, of the model and of the naive rule."""
+    scores = {"model": sample.scores, **sample.baselines}
+    return {name: np.histogram(values, SCORE_BINS, (0.0, 1.0))[0].tolist() for name, values in scores.items()}
