@@ -193,7 +193,7 @@ def _sweep(path: Path) -> None:
 
 def _sync(path: Path, commit: Commit) -> None:
     log = path / "_delta_log"
-    for item in [*commit.files(path), log / f"{commit.version:020d}.json", log, path]:
+    for item in [*map(Path, commit.files(path)), log / f"{commit.version:020d}.json", log, path]:
         handle = os.open(item, os.O_RDONLY)
         try:
             os.fsync(handle)

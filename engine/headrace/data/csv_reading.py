@@ -86,11 +86,16 @@ def _header(text: bytes, records: Records, source: CsvSource, path: Path) -> lis
     declared = list(source.columns)
     if not len(records.starts):
         raise SourceError(f"{path} is empty; its first line must name the columns: {', '.join(declared)}")
+    if records.stray[0]:
+        raise SourceError(
+            f'{path}: the header holds a quote that neither encloses a name nor is doubled ("") inside one'
+        )
     raw = text[records.starts[0] : records.ends[0]]
     try:
         names = next(csv.reader([raw.decode()], delimiter=source.separator))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path}: the header cannot be read: {error}") from error
+        advice = "lines end with LF or CRLF; CR alone ends no line" if b"\r" in raw else "save the file as UTF-8"
+        raise SourceError(f"{path}: the header cannot be read: {error}", hint=advice) from error
     names = [name.strip() for name in names]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
@@ -109,11 +114,11 @@ def _malformed(text: bytes, records: Records) -> dict[int, str]:
     """Records that cannot be told apart into as many fields as the header has, and why; by index, header excluded."""
     expected = int(records.fields[0])
     reasons = {}
-    for index in np.flatnonzero(records.fields != expected):
+    for index in np.flatnonzero(records.fields != expected).tolist():
         count = int(records.fields[index])
-        reasons[int(index)] = f"{count} field{'' if count == 1 else 's'}, the header names {expected}"
-    for index in np.flatnonzero(records.stray):
-        reasons[int(index)] = 'a quote neither encloses a field nor is doubled ("") inside one'
+        reasons[index] = f"{count} field{'' if count == 1 else 's'}, the header names {expected}"
+    for index in np.flatnonzero(records.stray).tolist():
+        reasons[index] = 'a quote neither encloses a field nor is doubled ("") inside one'
     for index in _not_utf8(text, records):
         reasons[index] = "not UTF-8"
     reasons.pop(0, None)

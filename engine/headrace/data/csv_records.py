@@ -29,7 +29,8 @@ class Records:
         ends: int64[n], offset behind its last byte, line ending excluded.
         lines: int64[n], line where it begins, counted from 1.
         fields: int64[n], number of fields.
-        stray: bool[n], True where a quote is neither around a field nor doubled inside one; `fields` means nothing there.
+        stray: bool[n], True where a quote is neither around a field nor doubled inside one; there `fields` means
+            nothing.
         blank: number of blank lines between and around the records.
     """
 
@@ -90,8 +91,8 @@ def _without_stray(
         stray.add(line + 1)
         if len(stray) > STRAY_QUOTES_MAX:
             raise SourceError(
-                f"more than {STRAY_QUOTES_MAX:,} lines hold a quote that neither encloses a field nor is doubled inside "
-                f"one, the first on line {min(stray):,}",
+                f"more than {STRAY_QUOTES_MAX:,} lines hold a quote that neither encloses a field nor is doubled "
+                f"inside one, the first on line {min(stray):,}",
                 hint='write " inside a field as "" and put the field in quotes',
             )
         begin = 0 if line == 0 else int(newlines[line - 1])

@@ -14,9 +14,10 @@ def read_values(texts: pl.Series, dtype: str) -> tuple[pl.Series, pl.Series]:
     """Read texts as values of a vocabulary type.
 
     * `int64`: decimal digits with an optional sign; what does not fit 64 bits does not read.
-    * `float64`: decimal or scientific notation, `nan`, `inf`.
+    * `float64`: decimal or scientific notation, `nan`, `inf`; digits too large for 64 bits do not read.
     * `bool`: true, false, 1, 0.
-    * `timestamp`: ISO 8601 with a zone (`Z` or an offset); without one nobody knows which moment it is.
+    * `timestamp`: ISO 8601 with seconds and a zone (`Z` or an offset); without one nobody knows which moment it is.
+      Years 1 to 9999, as Python has them; digits beyond microseconds are cut off.
 
     Blanks around a value are ignored, except in strings.
 
@@ -43,5 +44,11 @@ def _read(texts: pl.Series, dtype: str) -> pl.Series:
         return texts.replace_strict(known, default=None, return_dtype=pl.Boolean())
     if dtype == "timestamp":
         with_offset = texts.str.replace(r"Z$", "+00:00").str.replace(" ", "T", literal=True)
-        return with_offset.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False)
-    return texts.cast(polars_type(dtype), strict=False)
+        values = with_offset.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False)
+        return values.set(~values.dt.year().is_between(1, 9999), None)
+    values = texts.cast(polars_type(dtype), strict=False)
+    if dtype == "float64":
+        overflowed = values.is_infinite() & texts.str.contains(r"\d")
+        if overflowed.any():
+            values = values.set(overflowed, None)
+    return values

@@ -48,22 +48,21 @@ def digest_column(column: pa.ChunkedArray) -> str:
     import pyarrow as pa
 
     is_string = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    array = pa.concat_arrays(column.cast(pa.large_string()).chunks) if is_string and column.num_chunks else None
-    if array is None:
-        array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):  # an empty column combines to no chunk at all
-        array = pa.array([], type=array.type)
+    whole = column.cast(pa.large_string()) if is_string else column  # chunks of 2 GiB text join only with wide offsets
+    array = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], type=whole.type)
     digest = hashlib.sha256(f"{'string' if is_string else column.type}:{len(array)}:".encode())
     nulls = array.is_null().to_numpy(zero_copy_only=False)
-    digest.update(np.packbits(nulls))
+    digest.update(np.packbits(nulls).data)
     present = array.drop_null()
     if is_string:
-        offsets = np.frombuffer(present.buffers()[1], np.int64)[present.offset : present.offset + len(present) + 1]
-        digest.update(np.diff(offsets))
+        _, places, characters = present.buffers()
         if len(present):
-            digest.update(memoryview(present.buffers()[2])[offsets[0] : offsets[-1]])
+            offsets = np.frombuffer(places, np.int64)[present.offset : present.offset + len(present) + 1]
+            digest.update(np.diff(offsets).data)
+            if characters is not None:  # Arrow leaves the buffer out where every string is empty
+                digest.update(memoryview(characters)[offsets[0] : offsets[-1]])
     elif pa.types.is_boolean(array.type):
-        digest.update(np.packbits(present.to_numpy(zero_copy_only=False)))
+        digest.update(np.packbits(present.to_numpy(zero_copy_only=False)).data)
     else:
-        digest.update(present.view(pa.int64()).to_numpy())
+        digest.update(present.view(pa.int64()).to_numpy().data)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""From a source to the next version of a table; rows that do not parse go to a quarantine table, all others are kept."""
+"""From a source to the next version of a table; rows that do not parse go to a quarantine table, all others stay."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headrace.core.errors import DefinitionError
+from headrace.core.errors import DefinitionError, HeadraceError
 from headrace.core.progress import Progress, SilentProgress
 from headrace.data.csv_reading import read_csv
 from headrace.data.sources import CsvSource
@@ -81,15 +81,18 @@ def _prepare(source: CsvSource, frame: pl.DataFrame, name: str, schema: Mapping[
     import polars as pl
 
     if source.prepare is not None:
-        prepared = source.prepare(frame.lazy())
-        if not isinstance(prepared, pl.LazyFrame):
+        try:
+            prepared = source.prepare(frame.lazy())
+            collected = prepared.collect() if isinstance(prepared, pl.LazyFrame) else None
+        except HeadraceError:
+            raise
+        except Exception as error:  # a project's function may raise anything
+            raise DefinitionError(f"prepare of '{name}' failed: {type(error).__name__}: {error}") from error
+        if collected is None:
             raise DefinitionError(
                 f"prepare of '{name}' gave a {type(prepared).__name__}; it takes and gives a LazyFrame"
             )
-        try:
-            frame = prepared.collect()
-        except pl.exceptions.PolarsError as error:
-            raise DefinitionError(f"prepare of '{name}' failed: {error}") from error
+        frame = collected
     try:
         return conform(frame.to_arrow(), schema)
     except DefinitionError as error:

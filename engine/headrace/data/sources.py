@@ -59,9 +59,12 @@ class CsvSource:
         """The file, checked to exist.
 
         Raises:
-            SourceError: there is no such file.
+            SourceError: there is no such file, or the function that finds it fails.
         """
-        path = Path(self.path() if callable(self.path) else self.path)
+        try:
+            path = Path(self.path() if callable(self.path) else self.path)
+        except (OSError, ImportError) as error:
+            raise SourceError(f"the source's file cannot be found: {error}") from error
         if path.is_file():
             return path
         if path.is_dir():

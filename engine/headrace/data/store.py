@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headrace.core.errors import CorruptedError, InvalidInputError, NotFoundError, did_you_mean
+from headrace.core.errors import CorruptedError, DefinitionError, InvalidInputError, NotFoundError, did_you_mean
 from headrace.core.hashing import digest_json
 from headrace.data.commits import Commit, commit_table, read_commits
 from headrace.data.digests import digest_column, digest_table
-from headrace.data.types import conform
+from headrace.data.types import arrow_type, conform
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +87,7 @@ class TableStore:
             UnavailableError: other writers won every attempt.
         """
         _check_name(name)
-        content = conform(table)
+        content = _storable(table)
         commit = commit_table(self.root / name, content, digest=digest_table(content), transaction=transaction)
         return _version(name, commit)
 
@@ -103,7 +103,7 @@ class TableStore:
             UnavailableError: other writers won every attempt.
         """
         _check_name(name)
-        content = conform(table)
+        content = _storable(table)
         digest = digest_table(content)
         commits = read_commits(self.root / name)
         if commits and commits[-1].digest == digest.value:
@@ -140,7 +140,7 @@ class TableStore:
                 )
         try:
             parts = [pq.ParquetFile(file).read(columns=wanted) for file in commit.files(self.root / name)]
-            table = conform(pa.concat_tables(parts).select(wanted))
+            table = conform(pa.concat_tables(parts).select(wanted)) if parts else _empty(commit).select(wanted)
         except (OSError, pa.ArrowException) as error:
             raise CorruptedError(f"table '{name}' version {commit.version} cannot be read: {error}") from error
         for column in wanted:
@@ -192,6 +192,30 @@ class TableStore:
             if commit.version == version:
                 return commit
         raise NotFoundError(f"table '{name}' has no version {version}; it has 0 to {commits[-1].version}")
+
+
+def _storable(table: pa.Table) -> pa.Table:
+    """The table as it is stored: one Arrow type a name, and names that Delta can hold.
+
+    Raises:
+        DefinitionError: no columns, a type that tables do not hold, or names that differ in case alone.
+    """
+    content = conform(table)
+    seen: dict[str, str] = {}
+    for name in content.column_names:
+        twin = seen.setdefault(name.lower(), name)
+        if twin != name:
+            raise DefinitionError(f"columns '{twin}' and '{name}' differ in case alone; Delta does not tell them apart")
+    if not seen:
+        raise DefinitionError("a table needs at least one column")
+    return content
+
+
+def _empty(commit: Commit) -> pa.Table:
+    """The columns of a version without rows: it has no file."""
+    import pyarrow as pa
+
+    return pa.schema([(name, arrow_type(dtype)) for name, dtype in commit.dtypes.items()]).empty_table()
 
 
 def _check_name(name: str) -> None:

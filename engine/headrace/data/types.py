@@ -57,22 +57,20 @@ def polars_type(dtype: str) -> pl.DataType:
 def dtype_name(arrow: pa.DataType) -> str | None:
     """Name of the type that holds every value of an Arrow type without loss, or None where there is none.
 
-    Narrower integers widen to int64, float32 to float64; a timestamp without a zone has no name here, because nobody
-    knows which moment it means.
+    Narrower integers widen to int64, float32 to float64, dictionary-encoded strings become plain; a timestamp without a
+    zone has no name here, because nobody knows which moment it means.
     """
     import pyarrow.types as is_
 
-    if is_.is_boolean(arrow):
-        return "bool"
-    if is_.is_integer(arrow) and not is_.is_uint64(arrow):
-        return "int64"
-    if is_.is_floating(arrow):
-        return "float64"
-    if is_.is_string(arrow) or is_.is_large_string(arrow) or is_.is_string_view(arrow):
-        return "string"
-    if is_.is_timestamp(arrow) and arrow.tz is not None:
-        return "timestamp"
-    return None
+    plain = arrow.value_type if is_.is_dictionary(arrow) else arrow
+    kinds = {
+        "bool": is_.is_boolean(plain),
+        "int64": is_.is_integer(plain) and not is_.is_uint64(plain),
+        "float64": is_.is_floating(plain),
+        "string": is_.is_string(plain) or is_.is_large_string(plain) or is_.is_string_view(plain),
+        "timestamp": is_.is_timestamp(plain) and plain.tz is not None,
+    }
+    return next((name for name, holds in kinds.items() if holds), None)
 
 
 def table_dtypes(table: pa.Table) -> dict[str, str]:
@@ -95,11 +93,14 @@ def conform(table: pa.Table, dtypes: Mapping[str, str] | None = None) -> pa.Tabl
         the columns of `dtypes` in that order (others are dropped), or all columns.
 
     Raises:
-        DefinitionError: a column is absent, has no named type, or is not the declared one.
+        DefinitionError: a column is absent, comes twice, has no named type, is not the declared one, or holds
+            nanoseconds that microseconds do not.
     """
     import pyarrow as pa
 
     actual = {field.name: field.type for field in table.schema}
+    if len(actual) < table.num_columns:
+        raise DefinitionError(f"column names come more than once: {', '.join(table.column_names)}")
     wanted = dtypes if dtypes is not None else table_dtypes(table)
     for name, dtype in wanted.items():
         if name not in actual:
@@ -111,7 +112,10 @@ def conform(table: pa.Table, dtypes: Mapping[str, str] | None = None) -> pa.Tabl
         if found != dtype and (found, dtype) != ("int64", "float64"):
             raise DefinitionError(f"column '{name}' is {found}, declared {dtype}")
     schema = pa.schema([(name, arrow_type(dtype)) for name, dtype in wanted.items()])
-    return table.select(list(wanted)).cast(schema)
+    try:
+        return table.select(list(wanted)).cast(schema)
+    except pa.ArrowInvalid as error:
+        raise DefinitionError(f"a column does not fit its type: {error}") from error
 
 
 def _named(name: str, arrow: pa.DataType) -> str:
