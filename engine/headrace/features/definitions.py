@@ -22,7 +22,7 @@ class WindowFeatures:
     events: EventTable
     by: tuple[str, ...]
     on: tuple[str, ...]
-    over_us: tuple[int, ...]
+    over: tuple[str, ...]
     values: tuple[tuple[str | None, tuple[Aggregate, ...]], ...]
     prefix: str
     location: str = field(default_factory=caller_location, repr=False, compare=False)
@@ -81,11 +81,11 @@ def windows(  # the parts of one sentence, all but one by keyword
         raise DefinitionError(
             f"windows by {list(by_columns)} on {list(on_columns)}: as many columns on both sides", hint=location
         )
-    over_us = tuple(parse_duration_us(width) for width in _as_names(over))
-    if not over_us or not all(over_us) or not values:
+    widths = tuple(width.strip() for width in _as_names(over))
+    if not widths or not all(parse_duration_us(width) for width in widths) or not values:
         raise DefinitionError("windows need at least one width longer than zero and one statistic", hint=location)
     checked = tuple((column, _checked_aggregates(column, values[column], location)) for column in values)
-    return WindowFeatures(events, by_columns, on_columns, over_us, checked, prefix or "_".join(on_columns), location)
+    return WindowFeatures(events, by_columns, on_columns, widths, checked, prefix or "_".join(on_columns), location)
 
 
 def as_of(

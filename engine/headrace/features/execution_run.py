@@ -6,7 +6,7 @@ another writes, so neither their order nor the number of threads can change a bi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -23,13 +23,13 @@ from headrace.features.matrix import FeatureMatrix
 from headrace.features.plan import CalendarStep, ExpressionStep, FeaturePlan, StateStep, WindowStep
 from headrace.features.state_run import match_states, take_states, write_states
 from headrace.features.table_columns import TableColumns, as_float32
-from headrace.features.window_run import Spine, WindowBlock, view_times
-from headrace_kernels.cpu import grouping
+from headrace.features.window_run import PreparedBlock, Spine, WindowBlock, view_times
 from headrace_kernels.dtypes import Matrix, Positions, Times
 
 _Result = TypeVar("_Result")
 _StateKey = tuple[str, tuple[str, ...], int | None]
-_TILE_ROWS = 16_384  # a tile's rows of the matrix stay in the cache while all blocks write into them
+_TILE_ROWS = 16_384
+_TILE_ROWS_PER_KEY = 16
 
 
 def run_plan(
@@ -40,7 +40,7 @@ def run_plan(
         raise InvalidInputError(f"threads is {threads}; it must be at least 1")
     columns, spine_columns = _columns(plan, tables, spine)
     query_time = _query_time(plan, spine_columns)
-    asking = Spine(spine_columns, query_time, grouping.order_times(query_time))
+    asking = Spine(spine_columns, query_time, spine_columns.time_order(plan.at.column))
     out = np.empty((spine_columns.n_rows, len(plan.features)), dtype=np.float32)
     with progress.step(f"features of {plan.name}") as step, ThreadPoolExecutor(threads) as pool:
         _Run(plan, columns, asking, out, threads).run(pool, step)
@@ -71,10 +71,9 @@ class _Run:
         preparing = [pool.submit(block.prepare, times[block.view.name], self.spine, self.out) for block in blocks]
         self.matches = {key: match.result() for key, match in states.items()}
         step.note("writing")
-        writers = _results(preparing)
-        tiles = _tiles(self.spine.order, self.threads)
-        writing = [pool.submit(_write_tile, writers, tile) for tile in tiles] if writers else []
-        _results([*writing, *(pool.submit(task) for task in self._other_tasks())])
+        writing = [pool.submit(task) for task in self._other_tasks()]
+        writing += [pool.submit(task) for task in _tile_tasks(_results(preparing), self.spine.order, self.threads)]
+        _results(writing)
 
     def _window_blocks(self) -> list[WindowBlock]:
         grouped: dict[tuple[Any, ...], list[tuple[WindowStep, int]]] = {}
@@ -104,7 +103,7 @@ class _Run:
         view = self.plan.state_views[key[0]]
         return match_states(view, self.columns[view.table], key[1], key[2], self.spine)
 
-    def _other_tasks(self) -> Iterable[Callable[[], None]]:
+    def _other_tasks(self) -> Iterator[Callable[[], None]]:
         states: dict[_StateKey, list[tuple[str, int]]] = {}
         calendars: dict[tuple[str, str], list[tuple[CalendarStep, int]]] = {}
         for slot, feature in enumerate(self.plan.features):
@@ -164,15 +163,24 @@ def _query_time(plan: FeaturePlan, spine: TableColumns) -> Times:
     return times + plan.at.offset_us
 
 
-def _tiles(order: Positions, threads: int) -> list[Positions]:
-    """Cut the rows, in the order of query times, into tiles of about equal size, at least one for each thread."""
-    parts = max(threads, -(-len(order) // _TILE_ROWS))
-    return [tile for tile in np.array_split(order, parts) if len(tile)]
+def _tile_tasks(blocks: Sequence[PreparedBlock], order: Positions, threads: int) -> Iterator[Callable[[], None]]:
+    """Cut the rows, in the order of query times, into tiles, at least one for each thread.
+
+    Blocks of few keys share tiles whose rows of the matrix stay in the cache. A block of many keys has larger tiles of
+    its own: it reads the events of a key once a tile, and there the events are what the cache has to hold.
+    """
+    shared: dict[int, list[PreparedBlock]] = {}
+    for block in blocks:
+        tile_rows = max(_TILE_ROWS, _TILE_ROWS_PER_KEY * block.n_keys)
+        shared.setdefault(max(threads, -(-len(order) // tile_rows)), []).append(block)
+    for parts, together in shared.items():
+        for rows in np.array_split(order, parts):
+            yield partial(_write_tile, together, rows)
 
 
-def _write_tile(writers: Sequence[Callable[[Positions], None]], rows: Positions) -> None:
-    for write in writers:
-        write(rows)
+def _write_tile(blocks: Sequence[PreparedBlock], rows: Positions) -> None:
+    for block in blocks:
+        block.write(rows)
 
 
 def _state_key(leaf: StateColumn) -> _StateKey:

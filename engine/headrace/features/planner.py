@@ -8,7 +8,7 @@ from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.features.calendar_features import CalendarFeatures
 from headrace.features.definitions import Feature, FeatureSet, StateFeatures, WindowFeatures
 from headrace.features.dtypes import INTEGERS, KEYS, NUMBERS, TIMESTAMP, expression_dtype
-from headrace.features.durations import format_duration
+from headrace.features.durations import format_duration, parse_duration_us
 from headrace.features.expressions import Column, Expression, NamedExpression, StateColumn
 from headrace.features.locations import located_hint
 from headrace.features.plan import (
@@ -102,13 +102,13 @@ class _Planner:
                 dtype = self._use(view.table, column, NUMBERS, f"windows over '{view.name}'")
                 bits = 0 if dtype in INTEGERS else entry.events.resolution_bits(column)
             for aggregate in aggregates:
-                for width_us in entry.over_us:
-                    width = format_duration(width_us)
+                for width in entry.over:
                     name = "_".join([entry.prefix, *([column] if column else []), aggregate.label, width])
                     threshold = getattr(aggregate, "above", None)
                     step = WindowStep(
                         view=view.name, by=entry.by, on=entry.on, column=column, statistic=aggregate.kind,
-                        above=None if threshold is None else float(threshold), width_us=width_us, resolution_bits=bits,
+                        above=None if threshold is None else float(threshold), width_us=parse_duration_us(width),
+                        resolution_bits=bits,
                     )  # fmt: skip
                     what = f"{aggregate.label} of {column}" if column else "number"
                     text = f"{what} over the last {width} of {view.name} with the same {' and '.join(entry.on)}"

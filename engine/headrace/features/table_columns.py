@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.data.types import conform
-from headrace_kernels.dtypes import MAX_TIME_US, Flags, Times
+from headrace_kernels.cpu import grouping
+from headrace_kernels.dtypes import MAX_TIME_US, Flags, Positions, Times
 
 _Value = TypeVar("_Value")
 
@@ -53,6 +54,10 @@ class TableColumns:
             InvalidInputError: a time lies more than 73,000 years from 1970.
         """
         return self._once("times", column, self._times)
+
+    def time_order(self, column: str) -> Positions:
+        """Rows by a timestamp column, equal times in their order: int64[n_rows]; null is 1970."""
+        return self._once("order", column, lambda name: grouping.order_times(self.times(name)[0]))
 
     def numbers(self, column: str) -> tuple[npt.NDArray[Any], Flags | None]:
         """A numeric column: float64[n_rows] or int64[n_rows] (0 under a null), and which rows are not null.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,9 @@ from headrace.features.plan import WindowStep
 from headrace.features.table_columns import TableColumns
 from headrace.features.views import EventView
 from headrace_kernels.arrays import ExactRangeError, Statistic, ValueColumn, WindowRequest
-from headrace_kernels.cpu import grouping, windows
-from headrace_kernels.dtypes import Flags, Matrix, Positions, Times
+from headrace_kernels.cpu import grouping
+from headrace_kernels.cpu.windows import PreparedWindows, scale_columns
+from headrace_kernels.dtypes import Codes, Flags, Matrix, Positions, Times
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,34 @@ def view_times(view: EventView, events: TableColumns) -> ViewTimes:
         known, also_kept = events.times(view.available_at)
         kept = also_kept if kept is None else kept if also_kept is None else kept & also_kept
     visible_at = np.maximum(known + view.delay_us, time + 1)
-    return ViewTimes(time, visible_at, kept, grouping.order_events(time, visible_at))
+    order = grouping.order_events(time, visible_at, events.time_order(view.event_time))
+    return ViewTimes(time, visible_at, kept, order)
+
+
+@dataclass(frozen=True)
+class PreparedBlock:
+    """A block that is ready to write any rows.
+
+    Attributes:
+        windows: what all rows share.
+        codes: int32[n_rows], key of each spine row, or -1.
+        n_keys: number of keys.
+        spine: the rows that ask.
+        out: float32[n_rows, n_features], C-contiguous.
+    """
+
+    windows: PreparedWindows
+    codes: Codes
+    n_keys: int
+    spine: Spine
+    out: Matrix
+
+    def write(self, rows: Positions) -> None:
+        """Write the block's columns for a selection of rows, given in the order of query times: int64[n]."""
+        queries = grouping.group_ordered_queries(self.codes, self.spine.query_time, self.n_keys, rows)
+        self.windows.write(queries, self.out)
+        if len(queries.time) < len(rows):
+            self.windows.write_empty(rows[self.codes[rows] < 0], self.out)
 
 
 class WindowBlock:
@@ -84,16 +112,13 @@ class WindowBlock:
             for step, slot in zip(steps, slots, strict=True)
         ]
 
-    def prepare(self, times: ViewTimes, spine: Spine, out: Matrix) -> Callable[[Positions], None]:
+    def prepare(self, times: ViewTimes, spine: Spine, out: Matrix) -> PreparedBlock:
         """Group the events and build what all rows share.
 
         Args:
             times: the view's times.
             spine: the rows that ask.
             out: float32[n_rows, n_features], C-contiguous.
-
-        Returns:
-            A function that writes the block's columns for a selection of rows, given in the order of query times.
 
         Raises:
             InvalidInputError: a value or a sum leaves the exact range.
@@ -103,21 +128,14 @@ class WindowBlock:
             without_rows(codes.left, times.kept), times.time, times.visible_at, codes.n_keys, times.order
         )
         try:
-            columns = windows.scale_columns(self._values(), self.requests)
-            prepared = windows.PreparedWindows(events, columns, self.requests)
+            columns = scale_columns(self._values(), self.requests)
+            prepared = PreparedWindows(events, columns, self.requests)
         except ExactRangeError as error:
             raise InvalidInputError(
                 f"column '{self.names[error.column]}' of '{self.view.name}': {error}",
                 hint=f"declare a coarser step: EventTable('{self.view.name}', ..., resolution=2**-7), for example",
             ) from error
-
-        def write(rows: Positions) -> None:
-            queries = grouping.group_ordered_queries(codes.right, spine.query_time, codes.n_keys, rows)
-            prepared.write(queries, out)
-            if len(queries.time) < len(rows):
-                prepared.write_empty(rows[codes.right[rows] < 0], out)
-
-        return write
+        return PreparedBlock(prepared, codes.right, codes.n_keys, spine, out)
 
     def _values(self) -> list[ValueColumn]:
         numbers = [self.events.numbers(name) for name in self.names]

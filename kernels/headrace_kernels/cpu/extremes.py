@@ -29,8 +29,8 @@ def write_sliding(
 ) -> None:
     """Write the largest value of windows that are ranges of events.
 
-    One queue of falling maxima serves every width: it slides with the widest window, and a narrower one searches it.
-    Complexity: O(events + queries * widths * log(queue)); the queue holds about ln(events) values of random data.
+    One queue of falling maxima serves every width: it slides with the widest window, and every narrower one has a place
+    of its own in it. Complexity: O((events + queries) * widths).
 
     Args:
         values: float64[n_events], in the groups' order, times `sign`.
@@ -48,6 +48,7 @@ def write_sliding(
     for key in range(len(event_starts) - 1):
         longest = max(longest, event_starts[key + 1] - event_starts[key])
     queue = np.empty(longest + 1, dtype=np.int64)
+    places = np.zeros(len(slots), dtype=np.int64)
     key, head, tail, entered, newest_nan = 0, 0, 0, 0, -1
     fresh = True
     for here in range(len(rows)):
@@ -59,10 +60,13 @@ def write_sliding(
             oldest = min(oldest, first[here, width])
         if fresh:
             head, tail, entered, newest_nan, fresh = 0, 0, oldest, -1, False
+            places[:] = 0
+        kept = tail  # places before this one hold what they held for the last query
         while entered < last[here]:
             if present[entered] == 1:
                 while tail > head and values[queue[tail - 1]] <= values[entered]:
                     tail -= 1
+                kept = min(kept, tail)
                 queue[tail] = entered
                 tail += 1
             elif present[entered] == 2:
@@ -73,13 +77,10 @@ def write_sliding(
         for width in range(len(slots)):
             if slots[width] < 0:
                 continue
-            low, high = head, tail
-            while low < high:
-                middle = (low + high) // 2
-                if queue[middle] < first[here, width]:
-                    low = middle + 1
-                else:
-                    high = middle
+            low = max(head, min(places[width], kept))
+            while low < tail and queue[low] < first[here, width]:
+                low += 1
+            places[width] = low
             result = np.nan
             if newest_nan < first[here, width] and low < tail:
                 result = values[queue[low]] * sign + 0.0

@@ -1,4 +1,7 @@
-"""Group rows by key and order them in time: a stable sort, skipped where rows are in order, then a counting sort."""
+"""Group rows by key and order them in time: a radix sort, skipped where rows are in order, then a counting sort.
+
+Every sort here is stable: rows that compare equal stay in the order they came in.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,10 @@ import numpy as np
 from headrace_kernels.arrays import GroupedEvents, GroupedQueries, Groups
 from headrace_kernels.cpu.jit import kernel
 from headrace_kernels.dtypes import Codes, Positions, Starts, Times
+
+_DIGIT_BITS = np.uint64(11)
+_RADIX = 1 << 11
+_DIGIT = np.uint64(_RADIX - 1)
 
 
 def group_rows(codes: Codes, order: Positions, n_keys: int) -> Groups:
@@ -43,15 +50,17 @@ def order_times(time: Times) -> Positions:
     """Positions in ascending time, equal times in their order: int64[n]."""
     if bool(_never_decreases(np.array([0, len(time)]), time)):
         return np.arange(len(time), dtype=np.int64)
-    return np.argsort(time, kind="stable").astype(np.int64, copy=False)
+    with np.errstate(over="ignore"):
+        return _radix_order(time, np.arange(len(time), dtype=np.int64))
 
 
-def order_events(time: Times, visible_at: Times) -> Positions:
-    """Positions by (time, visible_at, position): int64[n]."""
-    by_time = order_times(time)
+def order_events(time: Times, visible_at: Times, by_time: Positions | None = None) -> Positions:
+    """Positions by (time, visible_at, position): int64[n]; `by_time` is `order_times(time)` where it is known."""
+    by_time = order_times(time) if by_time is None else by_time
     if bool(_ties_are_ordered(time[by_time], visible_at[by_time])):
         return by_time
-    return np.lexsort((visible_at, time)).astype(np.int64, copy=False)
+    with np.errstate(over="ignore"):
+        return _radix_order(time, order_times(visible_at))
 
 
 @kernel
@@ -71,6 +80,33 @@ def _group_rows(codes: Codes, order: Positions, n_keys: int) -> tuple[Starts, Po
             rows[place[code]] = row
             place[code] += 1
     return starts, rows
+
+
+@kernel
+def _radix_order(values: Times, order: Positions) -> Positions:
+    """Positions in ascending value; equal values stay in the given order. Complexity: O(n * bits of the range / 11)."""
+    keys = np.empty(len(order), dtype=np.uint64)
+    low = values.min()
+    for rank in range(len(order)):
+        keys[rank] = np.uint64(values[order[rank]] - low)
+    widest = keys.max()
+    rows, other_rows, other_keys = order.copy(), np.empty_like(order), np.empty_like(keys)
+    shift = np.uint64(0)
+    while widest >> shift > np.uint64(0):
+        place = np.zeros(_RADIX + 1, dtype=np.int64)
+        for rank in range(len(keys)):
+            place[np.int64((keys[rank] >> shift) & _DIGIT) + 1] += 1
+        for digit in range(_RADIX):
+            place[digit + 1] += place[digit]
+        for rank in range(len(keys)):
+            bucket = np.int64((keys[rank] >> shift) & _DIGIT)
+            other_keys[place[bucket]] = keys[rank]
+            other_rows[place[bucket]] = rows[rank]
+            place[bucket] += 1
+        rows, other_rows = other_rows, rows
+        keys, other_keys = other_keys, keys
+        shift += _DIGIT_BITS
+    return rows
 
 
 @kernel

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from headrace_kernels.arrays import GroupedEvents, GroupedQueries, Statistic, WindowRequest
 from headrace_kernels.cpu import extremes, moments
-from headrace_kernels.cpu.grouping import group_rows
+from headrace_kernels.cpu.grouping import group_rows, order_times
 from headrace_kernels.cpu.scaling import ScaledColumn
 from headrace_kernels.dtypes import Floats, Integers, Matrix, Positions
 
@@ -62,8 +62,7 @@ class Sweep:
             return np.zeros(0, dtype=np.int64)
         starts = self.events.groups.starts
         codes = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-        order = np.argsort(self.events.visible_at, kind="stable").astype(np.int64, copy=False)
-        return group_rows(codes, order, len(starts) - 1).rows
+        return group_rows(codes, order_times(self.events.visible_at), len(starts) - 1).rows
 
     def slots(self, requests: Sequence[WindowRequest], statistic: Statistic, above: float = 0.0) -> Integers:
         """int64[n_widths], the matrix's column of a statistic at each width, or -1."""
