@@ -17,7 +17,7 @@ COUNTS = {None: [hr.Count()]}
 @pytest.mark.parametrize(
     ("define", "message"),
     [
-        (lambda: hr.windows(EVENTS, by="orgin", over="1h", values=COUNTS), "declares the keys origin, carrier"),
+        (lambda: hr.windows(EVENTS, by="origins", over="1h", values=COUNTS), "declares the keys origin, carrier"),
         (lambda: hr.windows(EVENTS, by="origin", over="1 hour", values=COUNTS), "'1 hour' is not a duration"),
         (lambda: hr.windows(EVENTS, by="origin", over="0h", values=COUNTS), "longer than zero"),
         (lambda: hr.windows(EVENTS, by="origin", over=[], values=COUNTS), "at least one width"),
@@ -54,7 +54,7 @@ def test_a_wrong_definition_is_an_error_that_says_what_is_allowed(define, messag
 
 def test_an_error_names_the_line_and_the_nearest_name():
     with pytest.raises(DefinitionError) as caught:
-        hr.windows(EVENTS, by="orgin", over="1h", values=COUNTS)
+        hr.windows(EVENTS, by="origins", over="1h", values=COUNTS)
     assert "test_definitions.py:" in caught.value.hint
     assert "did you mean 'origin'?" in caught.value.hint
 

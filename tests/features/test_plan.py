@@ -78,7 +78,7 @@ def test_roles_can_be_left_out(plan):
 
 def test_an_unknown_feature_names_the_nearest(plan):
     with pytest.raises(InvalidInputError) as caught:
-        plan.feature("distanse")
+        plan.feature("distances")
     assert caught.value.hint == "did you mean 'distance'?"
 
 
