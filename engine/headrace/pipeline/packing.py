@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from headrace.core.errors import FailedCheckError
 from headrace.core.files import staged_directory
-from headrace.monitoring import build_baseline
+from headrace.monitoring import Baseline, build_baseline
 from headrace.packaging import ModelVersion, PackageContents, Signature, build_package
 from headrace.packaging.export import ExportReport, export_lightgbm, verify_export
 from headrace.packaging.lineage import Lineage, TableRead
@@ -47,26 +47,49 @@ class Packed:
     files: list[dict[str, Any]]
 
 
-def pack_model(
-    context: RunContext, dataset: Dataset, split: TimeSplit, trained: TrainedModel, evaluation: Mapping[str, Any]
-) -> Packed:
-    """Export, verify on every test row, package, register. Nothing is registered where a row meets another leaf.
+@dataclass(frozen=True)
+class PackingJob:
+    """What goes into a package.
 
-    Args:
-        context: the run.
-        dataset: rows and features; the reference statistics are those of training and validation rows.
-        split: the parts this model was trained and judged on.
+    Attributes:
+        dataset: rows and features.
+        split: the parts the model was trained and judged on.
         trained: the model.
         evaluation: the package's evaluation document.
+        reference: of the features, from `reference_features`; several models of one split share it.
+    """
+
+    dataset: Dataset
+    split: TimeSplit
+    trained: TrainedModel
+    evaluation: Mapping[str, Any]
+    reference: Baseline
+
+
+def reference_features(dataset: Dataset, split: TimeSplit) -> Baseline:
+    """Reference of every feature over all rows before the test part, labelled or not."""
+    masks = split.masks(dataset.times)
+    rows = np.flatnonzero(masks.train | masks.valid)
+    return build_baseline(
+        np.asarray(dataset.matrix.values)[rows],
+        names=dataset.matrix.names,
+        roles=[feature.role for feature in dataset.plan.features],
+        importances={},
+        times=dataset.matrix.query_time[rows],
+    )
+
+
+def pack_model(context: RunContext, job: PackingJob) -> Packed:
+    """Export, verify on every test row, package, register. Nothing is registered where a row meets another leaf.
 
     Raises:
         FailedCheckError: the exported graph is not the model.
     """
-    name = context.project.model.name
+    name, trained = context.project.model.name, job.trained
     with context.progress.step(f"package {name}", total=3) as step:
         step.note("exact export")
         graph = export_lightgbm(trained.booster, num_iteration=trained.best_iteration)
-        rows = test_rows(dataset, split.masks(dataset.times), trained.names)
+        rows = test_rows(job.dataset, job.split.masks(job.dataset.times), trained.names)
         report = verify_export(trained.booster, graph, rows, run=_runner(), num_iteration=trained.best_iteration)
         if report.leaf_mismatches or report.max_abs_diff > MAX_ABS_DIFF:
             raise FailedCheckError(
@@ -75,7 +98,7 @@ def pack_model(
             )
         step.advance()
         step.note("reference statistics")
-        contents = _contents(context, dataset, split, trained, (graph, evaluation))
+        contents = _contents(context, job, graph)
         step.advance()
         step.note("register")
         with staged_directory(context.workspace.exchange / "package", replace=True) as staged:
@@ -89,60 +112,52 @@ def pack_model(
     return Packed(version, report, sum(map(len, package.files.values())), files)
 
 
-def _contents(
-    context: RunContext,
-    dataset: Dataset,
-    split: TimeSplit,
-    trained: TrainedModel,
-    documents: tuple[bytes, Mapping[str, Any]],
-) -> PackageContents:
-    graph, evaluation = documents
+def _contents(context: RunContext, job: PackingJob, graph: bytes) -> PackageContents:
     project = context.project
-    signature = Signature.of_matrix(trained.names)
+    signature = Signature.of_matrix(job.trained.names)
     lineage = Lineage(
         snapshot={
             name: TableRead(used["version"], used["digest"])
             for name, used in context.records["validate"].facts["tables"].items()
         },
-        plan_digest=dataset.plan.digest,
-        definition={**project.model.to_json(), "target": str(project.model.target), "split": split.to_json()},
+        plan_digest=job.dataset.plan.digest,
+        definition={**project.model.to_json(), "target": str(project.model.target), "split": job.split.to_json()},
         code_commit=_commit(context.folder),
     )
     schema = {name: {"columns": used["columns"]} for name, used in context.records["validate"].facts["tables"].items()}
     return PackageContents(
         name=project.model.name,
         model=graph,
-        plan=dataset.plan.to_json(),
+        plan=job.dataset.plan.to_json(),
         schema=schema,
         signature=signature,
-        baseline=_baseline(dataset, split, trained),
-        evaluation=evaluation,
+        baseline=_with_score(job).to_json(),
+        evaluation=job.evaluation,
         lineage=lineage.to_json(),
         sbom=bill_of_materials(project.model.name, graph),
         model_card=model_card(
             project.model.name,
             description=project.question or f"A model of project {project.name}.",
-            evaluation=evaluation,
+            evaluation=job.evaluation,
             lineage=lineage,
             signature=signature,
         ),
     )
 
 
-def _baseline(dataset: Dataset, split: TimeSplit, trained: TrainedModel) -> dict[str, Any]:
-    """Reference of every feature and of the score over all rows before the test part, labelled or not."""
-    masks = split.masks(dataset.times)
-    rows = np.flatnonzero(masks.train | masks.valid)
-    values = np.asarray(dataset.matrix.values)[rows]
-    scores = trained.predict(values).astype(np.float32)
-    roles = [feature.role for feature in dataset.plan.features]
-    return build_baseline(
-        np.column_stack([values, scores]),
-        names=[*trained.names, SCORE],
-        roles=[*roles, SCORE],
-        importances=trained.importance(),
-        times=dataset.matrix.query_time[rows],
-    ).to_json()
+def _with_score(job: PackingJob) -> Baseline:
+    """The features' reference with this model's importances, and the score's over the validation part.
+
+    The score is not taken from training rows: a model is surer of rows it has seen.
+    """
+    rows = np.flatnonzero(job.split.masks(job.dataset.times).valid)
+    importance = job.trained.importance()
+    scores = job.trained.predict(np.asarray(job.dataset.matrix.values)[rows]).astype(np.float32)
+    score = build_baseline(
+        scores[:, None], names=[SCORE], roles=[SCORE], importances={}, times=job.dataset.matrix.query_time[rows]
+    )
+    features = (replace(found, importance=importance[found.name]) for found in job.reference.features)
+    return Baseline((*features, *score.features))
 
 
 def _runner() -> Any:

@@ -13,7 +13,7 @@ from headrace.packaging import AliasMove
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import Dataset
 from headrace.pipeline.judging import judge_model, test_rows
-from headrace.pipeline.packing import pack_model
+from headrace.pipeline.packing import PackingJob, pack_model, reference_features
 from headrace.pipeline.stages.train import FULL
 from headrace.rollout import Ledger
 from headrace.training import TimeSplit, train
@@ -72,7 +72,7 @@ def retrain(context: RunContext, dataset: Dataset, decision: RetrainDecision, ne
             "gates": judgement.gates.to_json(),
             "training": trained.to_json(),
         }
-        packed = pack_model(context, dataset, split, trained, document)
+        packed = pack_model(context, PackingJob(dataset, split, trained, document, reference_features(dataset, split)))
         _name_challenger(context, packed.version.version, decision.reason)
         found |= {
             "outcome": "retrained",

@@ -26,8 +26,7 @@ KEPT_VERSIONS = 2
 """Versions of a model that stay loaded after the source stops wanting them: a rollback finds its target warm."""
 
 LOOK_S = 5.0
-"""The source is looked at this often even where its revision stands still: a failed load is tried again, and a change
-that a file's time and size do not show is found."""
+"""The source is looked at this often even where its revision stands still: a failed load is tried again."""
 
 WARM_ROWS = (1, 2, 64)
 

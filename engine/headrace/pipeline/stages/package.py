@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 from headrace.core.errors import FailedCheckError
 from headrace.core.hashing import SHORT_DIGEST_CHARS
+from headrace.monitoring import Baseline
 from headrace.pipeline.context import RunContext
-from headrace.pipeline.dataset import load_dataset
-from headrace.pipeline.packing import Packed, pack_model
+from headrace.pipeline.dataset import Dataset, load_dataset
+from headrace.pipeline.packing import Packed, PackingJob, pack_model, reference_features
 from headrace.pipeline.releasing import release_desk
 from headrace.pipeline.stage import StageOutcome
 from headrace.pipeline.stages.train import FULL, REFIT
 from headrace.rollout import ReleaseStatus
-from headrace.training import TrainedModel
 from headrace.training.storage import load_trained
 
 ACTOR = "headrace run"
@@ -46,8 +46,12 @@ class PackageStage:
             _require(part, gates)
         model = context.project.model
         dataset = load_dataset(context)
-        first = _pack(context, dataset, FULL, {**judged["evaluation"], "gates": judged["gates"]})
-        second = _pack(context, dataset, REFIT, {**judged["refit"]["evaluation"], "gates": judged["refit"]["gates"]})
+        with context.progress.step("reference statistics"):
+            reference = reference_features(dataset, model.split)
+        first, second = (
+            _pack(context, dataset, part, found, reference)
+            for part, found in ((FULL, judged), (REFIT, judged["refit"]))
+        )
         desk = release_desk(context.database, context.workspace.home, actor=ACTOR, clock=context.clock)
         state = desk.ledger.state(model.name)
         if state.status is not ReleaseStatus.UNRELEASED and state.candidate is not None:
@@ -73,10 +77,10 @@ class PackageStage:
         )
 
 
-def _pack(context: RunContext, dataset: Any, part: str, evaluation: dict[str, Any]) -> Packed:
-    trained: TrainedModel = load_trained(context.workspace.models / part)
-    document = {**evaluation, "training": trained.to_json()}
-    return pack_model(context, dataset, context.project.model.split, trained, document)
+def _pack(context: RunContext, dataset: Dataset, part: str, judged: dict[str, Any], reference: Baseline) -> Packed:
+    trained = load_trained(context.workspace.models / part)
+    document = {**judged["evaluation"], "gates": judged["gates"], "training": trained.to_json()}
+    return pack_model(context, PackingJob(dataset, context.project.model.split, trained, document, reference))
 
 
 def _require(part: str, gates: dict[str, Any]) -> None:

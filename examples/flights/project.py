@@ -1,0 +1,209 @@
+"""Will this flight arrive more than a quarter of an hour late? Asked two hours before its scheduled departure."""
+
+from preparation import (
+    NEW_YORK,
+    flights_file,
+    planes_file,
+    prepare_flights,
+    prepare_movements,
+    prepare_planes,
+    prepare_weather,
+    weather_file,
+)
+
+import headrace as hr
+
+# Sources: which columns are read, as what, and what turns them into a table's columns.
+
+FLIGHT_COLUMNS = {
+    "year": "int64", "month": "int64", "day": "int64",
+    "sched_dep_time": "int64", "dep_delay": "int64",
+    "sched_arr_time": "int64", "arr_time": "int64", "arr_delay": "int64",
+    "carrier": "string", "flight": "int64", "tailnum": "string", "origin": "string", "dest": "string",
+    "air_time": "int64", "distance": "int64", "time_hour": "timestamp",
+}  # fmt: skip
+flights_csv = hr.CsvSource(flights_file, FLIGHT_COLUMNS, prepare=prepare_flights, line_column="source_line")
+movements_csv = hr.CsvSource(flights_file, FLIGHT_COLUMNS, prepare=prepare_movements, line_column="source_line")
+weather_csv = hr.CsvSource(
+    weather_file,
+    columns={
+        "origin": "string", "temp": "float64", "dewp": "float64", "humid": "float64", "wind_dir": "float64",
+        "wind_speed": "float64", "wind_gust": "float64", "precip": "float64", "pressure": "float64",
+        "visib": "float64", "time_hour": "timestamp",
+    },
+    prepare=prepare_weather,
+    line_column="source_line",
+)  # fmt: skip
+planes_csv = hr.CsvSource(
+    planes_file,
+    columns={
+        "tailnum": "string", "year": "int64", "type": "string", "manufacturer": "string", "model": "string",
+        "engines": "int64", "seats": "int64",
+    },
+    prepare=prepare_planes,
+    line_column="source_line",
+)  # fmt: skip
+
+# Tables. One stored table of flights is looked at from four sides: as what will come, what was due, what left, what landed.
+
+ENTITIES = ["area", "origin", "carrier", "tailnum", "dest", "flight"]
+flights = hr.EventTable(
+    "flights", flights_csv, ENTITIES, event_time="departs_at", available_at="arrives_at", resolution=1
+)
+timetable = hr.EventTable("timetable", hr.table("flights"), ENTITIES, event_time="asks_at", resolution=1)
+departures_due = hr.EventTable("departures_due", hr.table("flights"), ENTITIES, event_time="overdue_at", resolution=1)
+takeoffs = hr.EventTable("takeoffs", hr.table("flights"), ENTITIES, event_time="left_at", resolution=1)
+landings = hr.EventTable(
+    "landings", hr.table("flights"), ENTITIES, event_time="arrives_at", available_at="arrives_at", resolution=1
+)
+movements = hr.EventTable(
+    "movements", movements_csv, ["area", "origin", "carrier", "dest"], event_time="moved_at", resolution=1
+)
+weather = hr.StateTable("weather", weather_csv, ["origin"], valid_from="observed_at")
+planes = hr.StateTable("planes", planes_csv, ["tailnum"])
+
+# What the tables must satisfy. A row that breaks a rule is set aside with the reason; a broken table stops the run.
+
+AIRPORTS = ("EWR", "JFK", "LGA")
+SCHEMAS = {
+    "flights": hr.Schema(
+        [
+            hr.Field("flight_id", "string", unique=True),
+            hr.Field("departs_at", "timestamp"),
+            hr.Field("arrives_at", "timestamp", nullable=True),
+            hr.Field("origin", "string", allowed=AIRPORTS),
+            hr.Field("dest", "string"),
+            hr.Field("carrier", "string"),
+            hr.Field("tailnum", "string", nullable=True, null_share_at_most=0.05),
+            hr.Field("arr_delay", "int64", nullable=True, min=-120, max=1500, null_share_at_most=0.05, unit="minutes"),
+            hr.Field("dep_delay", "int64", nullable=True, min=-120, max=1500, null_share_at_most=0.05, unit="minutes"),
+            hr.Field("distance", "int64", min=10, max=6000, unit="miles"),
+        ],
+        rows_at_least=300_000,
+    ),
+    "movements": hr.Schema(
+        [
+            hr.Field("moved_at", "timestamp"),
+            hr.Field("step", "int64", allowed=(-1, 1)),
+            hr.Field("origin", "string", allowed=AIRPORTS),
+        ]
+    ),
+    "weather": hr.Schema(
+        [
+            hr.Field("origin", "string", allowed=AIRPORTS),
+            hr.Field("observed_at", "timestamp"),
+            hr.Field("temp", "float64", nullable=True, min=-30, max=120, unit="°F"),
+            hr.Field("humid", "float64", nullable=True, min=0, max=100, unit="%"),
+            hr.Field("visib", "float64", nullable=True, min=0, max=10, unit="miles"),
+        ],
+        rows_at_least=20_000,
+    ),
+    "planes": hr.Schema(
+        [
+            hr.Field("tailnum", "string", unique=True),
+            hr.Field("year_built", "int64", nullable=True, min=1950, max=2013, null_share_at_most=0.05),
+            hr.Field("seats", "int64", min=1, max=600),
+        ]
+    ),
+}
+
+# Features, all as they were known two hours before the scheduled departure.
+
+DELAY = [hr.Mean(), hr.Share(above=15), hr.Max()]
+AIRLINE_HERE = ["origin", "carrier"]
+
+
+def each(events, prefix, keys, over, values):
+    """The same windows by several entities; a list of columns is one entity."""
+    names = ["_".join(key) if isinstance(key, list) else key for key in keys]
+    return [
+        hr.windows(events, by=key, over=over, values=values, prefix=prefix + name)
+        for key, name in zip(keys, names, strict=True)
+    ]
+
+
+landed = each(
+    landings, "", ["origin", "carrier", "tailnum", "dest"], ["1h", "3h", "24h", "7d"],
+    {"arr_delay": DELAY, None: [hr.Count()]},
+)  # fmt: skip
+habits = each(
+    landings, "", [["carrier", "dest"], AIRLINE_HERE, ["carrier", "flight"]], ["30d", "90d"],
+    {"arr_delay": [hr.Mean(), hr.Share(above=15)]},
+)  # fmt: skip
+left = each(
+    takeoffs, "left_", ["area", "origin", "carrier", "dest", "tailnum", AIRLINE_HERE], ["1h", "3h", "24h"],
+    {"dep_delay": DELAY},
+)  # fmt: skip
+overdue = each(
+    departures_due, "due_", ["area", "origin", "carrier", "dest", AIRLINE_HERE], ["1h", "3h", "24h"],
+    {"overdue": [hr.Mean(), hr.Sum()]},
+)  # fmt: skip
+queue = each(
+    movements, "queue_", ["area", "origin", "carrier", "dest", AIRLINE_HERE, ["origin", "dest"]], ["3h", "12h"],
+    {"step": [hr.Sum()]},
+)  # fmt: skip
+ahead = each(
+    timetable, "ahead_", ["area", "origin", "dest", AIRLINE_HERE], ["30m", "1h", "2h"], {None: [hr.Count()]}
+)  # fmt: skip
+
+departures = hr.FeatureSet(
+    "departures",
+    spine=flights,
+    at="departs_at - 2h",
+    row_id="flight_id",
+    features=[
+        *landed, *habits, *left, *overdue, *queue, *ahead,
+        hr.as_of(
+            weather,
+            ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"],
+            tolerance="6h",
+        ),
+        hr.cyclic("departs_at", "hour", tz=NEW_YORK),
+        hr.calendar("departs_at", ["hour", "weekday"], tz=NEW_YORK),
+        hr.request("minute_of_day"), hr.request("origin_code"),
+        hr.request("distance"), hr.request("scheduled_minutes"),
+        hr.lookup(planes, ["seats"]),
+        (hr.query_time().year() - planes["year_built"]).named("aircraft_age"),
+    ],
+)  # fmt: skip
+
+# The model, what it must show, how it is released and watched.
+
+late = hr.Model(
+    "late",
+    features=departures,
+    target=hr.column("arr_delay") > 15,
+    split=hr.TimeSplit(train="2013-09-01", valid="2013-11-01", tz=NEW_YORK),
+    metric="auc",
+    params={
+        "learning_rate": 0.04, "num_leaves": 31, "min_child_samples": 400, "lambda_l2": 20.0, "extra_trees": True,
+        "feature_fraction": 0.2, "bagging_fraction": 0.7, "bagging_freq": 1,
+    },
+    rounds=1_500,
+    gates=[
+        hr.AtLeast("auc", 0.70),
+        hr.Improves("naive", "auc", 0.05),
+        hr.Improves("naive", "log_loss"),
+        hr.AtMost("ece", 0.05),
+        hr.MaxGap("auc", by="origin", gap=0.10),
+        hr.MaxGap("auc", by="carrier", gap=0.15),
+    ],
+    slice_by=["origin", "carrier"],
+    naive_by=["carrier", "origin", "dest"],
+)  # fmt: skip
+
+project = hr.Project(
+    "flights",
+    model=late,
+    schemas=SCHEMAS,
+    question="Will this flight arrive more than 15 minutes late? Asked two hours before its scheduled departure.",
+    positives="late flights",
+    release=hr.Release(share=0.10),
+    monitoring=hr.Monitoring(
+        window_days=7, rehearsal=hr.UnitChange("due_area_overdue_mean_1h", 100, "a share arrives as per cent")
+    ),
+    units={
+        "arr_delay": "minutes", "dep_delay": "minutes", "distance": "miles", "air_time": "minutes", "temp": "°F",
+        "wind_speed": "mph", "visib": "miles", "pressure": "hPa", "seats": "seats", "year_built": "year",
+    },
+)  # fmt: skip
