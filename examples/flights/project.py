@@ -44,7 +44,7 @@ planes_csv = hr.CsvSource(
     line_column="source_line",
 )  # fmt: skip
 
-# Tables. One stored table of flights is looked at from four sides: as what will come, what was due, what left, what landed.
+# Tables. The stored table of flights is seen from four sides: what will come, what was due, what left, what landed.
 
 ENTITIES = ["area", "origin", "carrier", "tailnum", "dest", "flight"]
 flights = hr.EventTable(
@@ -113,7 +113,7 @@ DELAY = [hr.Mean(), hr.Share(above=15), hr.Max()]
 AIRLINE_HERE = ["origin", "carrier"]
 
 
-def each(events, prefix, keys, over, values):
+def each(events, prefix, keys, over, values):  # noqa: ANN001, ANN201
     """The same windows by several entities; a list of columns is one entity."""
     names = ["_".join(key) if isinstance(key, list) else key for key in keys]
     return [
@@ -200,7 +200,9 @@ project = hr.Project(
     positives="late flights",
     release=hr.Release(share=0.10),
     monitoring=hr.Monitoring(
-        window_days=7, rehearsal=hr.UnitChange("due_area_overdue_mean_1h", 100, "a share arrives as per cent")
+        window_days=7,
+        drift=hr.DriftSettings(important_share=0.02),  # 200 features share the gain: few have more than a fiftieth
+        rehearsal=hr.UnitChange("due_area_overdue_mean_3h", 100, "a share arrives as per cent"),
     ),
     units={
         "arr_delay": "minutes", "dep_delay": "minutes", "distance": "miles", "air_time": "minutes", "temp": "°F",

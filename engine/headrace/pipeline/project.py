@@ -12,7 +12,7 @@ from typing import Any
 
 from headrace.core.errors import DefinitionError, HeadraceError, NotFoundError
 from headrace.features import EventTable, StateTable, TableReference
-from headrace.monitoring import RetrainPolicy
+from headrace.monitoring import DriftSettings, RetrainPolicy
 from headrace.training import Model
 from headrace.validation import Schema
 
@@ -60,11 +60,13 @@ class Monitoring:
 
     Attributes:
         window_days: length of the windows that drift and quality are judged over.
+        drift: thresholds of drift.
         rehearsal: a fault injected once a run to prove that it is found; None: no rehearsal.
         retrain: when a drifting model is trained again.
     """
 
     window_days: int = 7
+    drift: DriftSettings = field(default_factory=DriftSettings)
     rehearsal: UnitChange | None = None
     retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
 

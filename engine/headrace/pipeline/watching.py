@@ -15,6 +15,7 @@ from headrace.core.hashing import finite_or_none
 from headrace.core.progress import Progress
 from headrace.monitoring import (
     Baseline,
+    DriftReport,
     Verdict,
     feature_matrix,
     join_labels,
@@ -178,7 +179,8 @@ def judge_served(context: RunContext, served: Served, version: int) -> Watched:
     last = datetime.fromtimestamp(int(served.times.max()) / 1e6, UTC)
     windows = []
     for found in measured:
-        judged = judge_window(baseline, served.between(found.start, found.end), min(window, last - found.start))
+        part = served.between(found.start, found.end)
+        judged = judge_window(context, baseline, part, min(window, last - found.start))
         quality = (found.labelled, found.auc, found.auc_low, found.auc_high)
         windows.append(describe_window(judged, found.start, quality))
     judged_features = sum(feature.role != "calendar" for feature in baseline.features)
@@ -190,12 +192,15 @@ def load_baseline(context: RunContext, model: str, version: int) -> Baseline:
     return Baseline.from_json(context.registry.load(f"{model}@{version}").document(BASELINE_FILE))
 
 
-def judge_window(baseline: Baseline, served: Served, span: timedelta) -> Any:
+def judge_window(context: RunContext, baseline: Baseline, served: Served, span: timedelta) -> DriftReport:
     """Drift of one window; the score is judged beside the features."""
-    return judge_drift(baseline, np.column_stack([served.features, served.scores]), span=span)
+    settings = context.project.monitoring.drift
+    return judge_drift(baseline, np.column_stack([served.features, served.scores]), span=span, settings=settings)
 
 
-def describe_window(judged: Any, start: datetime, quality: Sequence[Any] = (0, None, None, None)) -> WatchedWindow:
+def describe_window(
+    judged: DriftReport, start: datetime, quality: Sequence[Any] = (0, None, None, None)
+) -> WatchedWindow:
     """A window as facts."""
     return WatchedWindow(
         label=f"{start.day} {start:%b}",

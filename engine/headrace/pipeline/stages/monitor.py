@@ -123,7 +123,7 @@ def _judge_rehearsal(context: RunContext, dataset: Dataset, version: int) -> Wat
     assert rehearsal is not None
     served = read_served(context, dataset, version, prefix=PREFIX)
     span = timedelta(days=context.project.monitoring.window_days)
-    judged = judge_window(load_baseline(context, context.project.model.name, version), served, span)
+    judged = judge_window(context, load_baseline(context, context.project.model.name, version), served, span)
     found = describe_window(judged, datetime.fromtimestamp(int(served.times.min()) / 1e6, UTC))
     if found.verdict != Verdict.DRIFTED.value or found.worst_feature != rehearsal.feature:
         raise FailedCheckError(

@@ -48,10 +48,8 @@ class PackageStage:
         dataset = load_dataset(context)
         with context.progress.step("reference statistics"):
             reference = reference_features(dataset, model.split)
-        first, second = (
-            _pack(context, dataset, part, found, reference)
-            for part, found in ((FULL, judged), (REFIT, judged["refit"]))
-        )
+        first = _pack(context, dataset, FULL, judged, reference)
+        second = _pack(context, dataset, REFIT, judged["refit"], reference)
         desk = release_desk(context.database, context.workspace.home, actor=ACTOR, clock=context.clock)
         state = desk.ledger.state(model.name)
         if state.status is not ReleaseStatus.UNRELEASED and state.candidate is not None:
