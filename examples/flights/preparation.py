@@ -73,9 +73,7 @@ def prepare_flights(rows: pl.LazyFrame) -> pl.LazyFrame:
     """
     zones = _zones()
     local = pl.datetime("year", "month", "day", _minutes("sched_dep_time") // 60, _minutes("sched_dep_time") % 60)
-    departs_at = local.dt.replace_time_zone(NEW_YORK, ambiguous="earliest", non_existent="null").dt.convert_time_zone(
-        "UTC"
-    )
+    departs_at = _to_utc(local, NEW_YORK)
     rows = rows.with_columns(
         departs_at=departs_at,
         zone=pl.col("dest").replace_strict(zones, default=None, return_dtype=pl.String),
