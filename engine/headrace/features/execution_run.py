@@ -19,6 +19,7 @@ from headrace.core.progress import Progress, Step
 from headrace.features.calendar_run import write_calendar
 from headrace.features.evaluation import evaluate
 from headrace.features.expressions import Column, Expression, StateColumn, leaves
+from headrace.features.keys import encode_keys
 from headrace.features.matrix import FeatureMatrix
 from headrace.features.plan import CalendarStep, ExpressionStep, FeaturePlan, StateStep, WindowStep
 from headrace.features.state_run import match_states, take_states, write_states
@@ -66,9 +67,15 @@ class _Run:
         blocks = self._window_blocks()
         views = {block.view.name: (block.view, block.events) for block in blocks}
         ordering = {name: pool.submit(view_times, view, events) for name, (view, events) in views.items()}
+        keys = {_key_of(block): (block.events, block.by, self.spine.columns, block.on) for block in blocks}
+        encoding = {key: pool.submit(encode_keys, *columns) for key, columns in keys.items()}
         states = {key: pool.submit(self._match, key) for key in self._state_keys()}
         times = {name: order.result() for name, order in ordering.items()}
-        preparing = [pool.submit(block.prepare, times[block.view.name], self.spine, self.out) for block in blocks]
+        codes = {key: encoded.result() for key, encoded in encoding.items()}
+        preparing = [
+            pool.submit(block.prepare, times[block.view.name], codes[_key_of(block)], self.spine, self.out)
+            for block in blocks
+        ]
         self.matches = {key: match.result() for key, match in states.items()}
         step.note("writing")
         writing = [pool.submit(task) for task in self._other_tasks()]
@@ -181,6 +188,10 @@ def _tile_tasks(blocks: Sequence[PreparedBlock], order: Positions, threads: int)
 def _write_tile(blocks: Sequence[PreparedBlock], rows: Positions) -> None:
     for block in blocks:
         block.write(rows)
+
+
+def _key_of(block: WindowBlock) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    return block.view.table, block.by, block.on
 
 
 def _state_key(leaf: StateColumn) -> _StateKey:

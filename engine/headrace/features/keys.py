@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from headrace.features.table_columns import TableColumns, writable
 from headrace_kernels.dtypes import Codes, Flags
 
+_ROWS_PER_UNUSED_KEY = 16  # so few possible pairs that those that never occur cost less than counting them out
+
 
 @dataclass(frozen=True)
 class KeyCodes:
@@ -65,7 +67,10 @@ def _encode(columns: Sequence[Sequence[pa.Array]]) -> tuple[Codes, int]:
     for column in columns[1:]:
         more, n_more = _encode_one(column)
         pairs = np.where((codes < 0) | (more < 0), np.int64(-1), codes.astype(np.int64) * n_more + more)
-        codes, n_keys = _encode_one([pa.array(pairs, mask=pairs < 0)])
+        if n_keys * n_more * _ROWS_PER_UNUSED_KEY <= len(pairs):
+            codes, n_keys = pairs.astype(np.int32), n_keys * n_more
+        else:
+            codes, n_keys = _encode_one([pa.array(pairs, mask=pairs < 0)])
     return codes, n_keys
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headrace.core.errors import InvalidInputError
-from headrace.features.keys import encode_keys, without_rows
+from headrace.features.keys import KeyCodes, without_rows
 from headrace.features.plan import WindowStep
 from headrace.features.table_columns import TableColumns
 from headrace.features.views import EventView
@@ -112,18 +112,18 @@ class WindowBlock:
             for step, slot in zip(steps, slots, strict=True)
         ]
 
-    def prepare(self, times: ViewTimes, spine: Spine, out: Matrix) -> PreparedBlock:
+    def prepare(self, times: ViewTimes, codes: KeyCodes, spine: Spine, out: Matrix) -> PreparedBlock:
         """Group the events and build what all rows share.
 
         Args:
             times: the view's times.
+            codes: keys of the view's table (left) and of the spine (right).
             spine: the rows that ask.
             out: float32[n_rows, n_features], C-contiguous.
 
         Raises:
             InvalidInputError: a value or a sum leaves the exact range.
         """
-        codes = encode_keys(self.events, self.by, spine.columns, self.on)
         events = grouping.group_ordered_events(
             without_rows(codes.left, times.kept), times.time, times.visible_at, codes.n_keys, times.order
         )
