@@ -7,26 +7,24 @@ transaction id) travels in the commit itself, so that it is there exactly when t
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headrace.core.errors import CorruptedError, UnavailableError
+from headrace.core.errors import UnavailableError
 from headrace.core.hashing import canonical_json
+from headrace.data.commit_log import METADATA_KEY, Commit, entry_path, named_files, read_commits
 from headrace.data.digests import TableDigest
+from headrace.data.interrupts import interrupt_held
 from headrace.data.types import table_dtypes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-METADATA_KEY = "headrace"
-MAINTENANCE = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")
 ATTEMPTS = 8
 BACKOFF_S = 0.02
 KEEP_EVERY_VERSION = {
@@ -36,82 +34,15 @@ KEEP_EVERY_VERSION = {
 }
 
 
-@dataclass(frozen=True)
-class Commit:
-    """One version of a table, as its commit describes it.
-
-    Attributes:
-        version: counts from 0.
-        transaction: the id it was written under.
-        digest: of the whole content.
-        rows: number of rows.
-        columns: digest of each column, in column order.
-        dtypes: vocabulary type of each column.
-    """
-
-    version: int
-    transaction: str
-    digest: str
-    rows: int
-    columns: Mapping[str, str]
-    dtypes: Mapping[str, str]
-
-    def files(self, path: Path) -> list[str]:
-        """The version's Parquet files in row order: one writer numbers its parts."""
-        from deltalake import DeltaTable
-
-        return sorted(DeltaTable(path, version=self.version).file_uris())
-
-
-def read_commits(path: Path) -> list[Commit]:
-    """Versions of the table in a folder, oldest first; empty where there is no (whole) table.
-
-    Raises:
-        CorruptedError: the log cannot be read, or another program wrote to the table.
-    """
-    if not (path / "_delta_log").is_dir():
-        return []
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
-
-    if not DeltaTable.is_deltatable(str(path)):
-        return []
-    try:
-        entries = DeltaTable(path).history()
-    except DeltaError as error:
-        raise CorruptedError(f"the log of table folder {path} cannot be read: {error}") from error
-    return [_commit(path, entry) for entry in reversed(entries) if entry.get("operation") not in MAINTENANCE]
-
-
-def _commit(path: Path, entry: dict[str, Any]) -> Commit:
-    if METADATA_KEY not in entry:
-        raise CorruptedError(
-            f"version {entry.get('version')} of {path} was not written by Headrace, so nothing vouches for its content",
-            hint="write through TableStore; other programs may read the folder, not write to it",
-        )
-    facts = json.loads(entry[METADATA_KEY])
-    return Commit(
-        version=entry["version"],
-        transaction=facts["transaction"],
-        digest=facts["digest"],
-        rows=facts["rows"],
-        columns={name: digest for name, _, digest in facts["columns"]},
-        dtypes={name: dtype for name, dtype, _ in facts["columns"]},
-    )
-
-
 def commit_table(path: Path, table: pa.Table, *, digest: TableDigest, transaction: str) -> Commit:
     """Replace the table's content in one commit, or find the commit that this transaction already made.
 
-    A commit lost to another writer is tried again after a jittered, doubling pause. When the call returns, the data,
-    the log entry and their folders are synced.
+    A commit lost to a writer that knows no lock is tried again after a jittered, doubling pause; a Ctrl-C waits for the
+    end of an attempt. When the call returns, the data, the log entry and their folders are synced.
 
     Raises:
         UnavailableError: every attempt was lost, or the folder cannot be written.
     """
-    from deltalake import CommitProperties, PostCommitHookProperties, Transaction, write_deltalake
-    from deltalake.exceptions import DeltaError
-
     dtypes = table_dtypes(table)
     facts = {
         "transaction": transaction,
@@ -119,36 +50,45 @@ def commit_table(path: Path, table: pa.Table, *, digest: TableDigest, transactio
         "rows": digest.rows,
         "columns": [[name, dtypes[name], column] for name, column in digest.columns.items()],
     }
-    properties = CommitProperties(
-        custom_metadata={METADATA_KEY: canonical_json(facts).decode()},
-        app_transactions=[Transaction(transaction, 1)],
-    )
     whole = table.combine_chunks()  # delta-rs writes several batches in any order; one batch keeps the rows' order
     failure: Exception | None = None
     with _writing(path):
         for attempt in range(ATTEMPTS):
-            done = _made_by(path, transaction)
-            if done is not None:
-                return done
-            try:
-                write_deltalake(
-                    path,
-                    whole,
-                    mode="overwrite",
-                    schema_mode="overwrite",
-                    configuration=KEEP_EVERY_VERSION,
-                    commit_properties=properties,
-                    post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
-                )
-            except (DeltaError, OSError) as error:
-                failure = error
-                time.sleep(BACKOFF_S * 2**attempt * (0.5 + random.random()))  # noqa: S311  # jitter, not a secret
-                continue
-            done = _made_by(path, transaction)
-            assert done is not None, "a commit that returned is in the log"
-            _sync(path, done)
-            return done
+            with interrupt_held():
+                done = _made_by(path, transaction)
+                if done is not None:
+                    return done
+                failure = _attempt(path, whole, facts)
+                if failure is None:
+                    done = _made_by(path, transaction)
+                    assert done is not None, "a commit that returned is in the log"
+                    _sync(path, done)
+                    return done
+            time.sleep(BACKOFF_S * 2**attempt * (0.5 + random.random()))  # noqa: S311  # jitter, not a secret
     raise UnavailableError(f"table folder {path} could not be written in {ATTEMPTS} attempts: {failure}") from failure
+
+
+def _attempt(path: Path, table: pa.Table, facts: Mapping[str, Any]) -> Exception | None:
+    """Commit once; gives the error where the attempt was lost."""
+    from deltalake import CommitProperties, PostCommitHookProperties, Transaction, write_deltalake
+    from deltalake.exceptions import DeltaError
+
+    try:
+        write_deltalake(
+            path,
+            table,
+            mode="overwrite",
+            schema_mode="overwrite",
+            configuration=KEEP_EVERY_VERSION,
+            commit_properties=CommitProperties(
+                custom_metadata={METADATA_KEY: canonical_json(facts).decode()},
+                app_transactions=[Transaction(facts["transaction"], 1)],
+            ),
+            post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
+        )
+    except (DeltaError, OSError) as error:
+        return error
+    return None
 
 
 def _made_by(path: Path, transaction: str) -> Commit | None:
@@ -157,43 +97,34 @@ def _made_by(path: Path, transaction: str) -> Commit | None:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Hold the table's writer lock, shared; the first writer that is alone sweeps what a killed one left behind.
+    """Hold the table's writer lock, and sweep what a killed writer left behind.
 
-    The kernel drops the lock with the process, so a kill never leaves it held.
+    One writer at a time: the look whether a transaction was made before and the commit that makes it are one step.
+    Readers take no lock. The kernel drops the lock with the process, so a kill never leaves it held.
     """
     path.mkdir(parents=True, exist_ok=True)
     with (path.parent / f".{path.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _sweep(path)
-        except BlockingIOError:
-            pass  # another writer is at work: its unfinished files are not ours to judge
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _sweep(path)
         yield
 
 
 def _sweep(path: Path) -> None:
     """Delete data files that no version names, and unfinished log entries."""
-    log = path / "_delta_log"
-    entries = sorted(log.glob("*.json")) if log.is_dir() else []
-    if entries and int(entries[0].stem) != 0:
+    named = named_files(path)
+    if named is None:
         return  # the log was shortened by another program: what its files name is not known
-    named = set()
-    for entry in entries:
-        for line in entry.read_text().splitlines():
-            action = json.loads(line)
-            if "add" in action:
-                named.add(action["add"]["path"])
-    for file in path.glob("*.parquet"):
+    for file in path.glob("*.parquet*"):  # also `x.parquet#1`, as the library calls a file it is still writing
         if file.name not in named:
             file.unlink()
-    for unfinished in log.glob("*.tmp"):
-        unfinished.unlink()
+    for pattern in ("*.tmp", "*#*"):
+        for unfinished in (path / "_delta_log").glob(pattern):
+            unfinished.unlink()
 
 
 def _sync(path: Path, commit: Commit) -> None:
-    log = path / "_delta_log"
-    for item in [*map(Path, commit.files(path)), log / f"{commit.version:020d}.json", log, path]:
+    entry = entry_path(path, commit.version)
+    for item in [*(path / name for name in commit.files), entry, entry.parent, path]:
         handle = os.open(item, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import CorruptedError, DefinitionError, InvalidInputError, NotFoundError, did_you_mean
 from headrace.core.hashing import digest_json
-from headrace.data.commits import Commit, commit_table, read_commits
+from headrace.data.commit_log import Commit, read_commits
+from headrace.data.commits import commit_table
 from headrace.data.digests import digest_column, digest_table
 from headrace.data.types import arrow_type, conform
 
@@ -139,7 +140,7 @@ class TableStore:
                     hint=did_you_mean(column, commit.columns),
                 )
         try:
-            parts = [pq.ParquetFile(file).read(columns=wanted) for file in commit.files(self.root / name)]
+            parts = [pq.ParquetFile(self.root / name / file).read(columns=wanted) for file in commit.files]
             table = conform(pa.concat_tables(parts).select(wanted)) if parts else _empty(commit).select(wanted)
         except (OSError, pa.ArrowException) as error:
             raise CorruptedError(f"table '{name}' version {commit.version} cannot be read: {error}") from error
