@@ -50,8 +50,8 @@ def _column(values: pl.Series, dtype: str, bins: int) -> dict[str, Any]:
     if dtype in ("int64", "float64"):
         return summary | _numbers(present.cast(float).to_numpy(), bins)
     if dtype == "timestamp":
-        moments = present.to_physical().to_numpy()
-        low, high = int(moments.min()), int(moments.max())
+        moments = present.to_physical().cast(float).to_numpy()
+        low, high = float(moments.min()), float(moments.max())
         return summary | {
             "min": present.min().isoformat(),  # type: ignore[union-attr]  # a timestamp column holds datetimes
             "max": present.max().isoformat(),  # type: ignore[union-attr]
@@ -65,28 +65,45 @@ def _numbers(values: np.ndarray[Any, np.dtype[np.float64]], bins: int) -> dict[s
     if not len(finite):
         return {"nan_or_inf": len(values)}
     shares = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-    quantiles = [float(value) for value in np.quantile(finite, shares)]
+    with np.errstate(over="ignore", invalid="ignore"):  # moments of values near the largest float are null
+        quantiles = [float(value) for value in np.quantile(finite, shares)]
+        mean, std = float(finite.mean()), float(finite.std())
     return {
         "nan_or_inf": len(values) - len(finite),
         "min": float(finite.min()),
         "max": float(finite.max()),
-        "mean": finite_or_none(float(finite.mean())),
-        "std": finite_or_none(float(finite.std())),
+        "mean": finite_or_none(mean),
+        "std": finite_or_none(std),
         "quantiles": {f"p{share * 100:02.0f}": value for share, value in zip(shares, quantiles, strict=True)},
         "histogram": _histogram(finite, quantiles[0], quantiles[-1], bins),
     }
 
 
-def _histogram(values: np.ndarray[Any, np.dtype[Any]], low: float, high: float, bins: int) -> dict[str, Any]:
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
-    counts, edges = np.histogram(values, bins=bins, range=(low, high))
+def _histogram(values: np.ndarray[Any, np.dtype[np.float64]], low: float, high: float, bins: int) -> dict[str, Any]:
+    edges = _edges(low, high, bins)
+    below, above = int((values < edges[0]).sum()), int((values > edges[-1]).sum())
+    if len(edges) == bins + 1 and 1e-290 < edges[-1] - edges[0] < 1e290:
+        counts, edges = np.histogram(values, bins=bins, range=(edges[0], edges[-1]))
+    else:
+        counts, _ = np.histogram(values, bins=edges)  # several times slower; at widths that overflow, the only way
     return {
         "edges": [float(edge) for edge in edges],
         "counts": [int(count) for count in counts],
-        "below": int((values < low).sum()),
-        "above": int((values > high).sum()),
+        "below": below,
+        "above": above,
     }
+
+
+def _edges(low: float, high: float, bins: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Rising edges of equal bins from low to high, around a single value; of one bin where floats are too coarse."""
+    limit = float(np.finfo(np.float64).max)
+    if high <= low:
+        half = max(0.5, float(np.spacing(abs(low))))
+        low, high = max(low - half, -limit), min(high + half, limit)
+    shares = np.linspace(0.0, 1.0, bins + 1)
+    edges = low * (1.0 - shares) + high * shares  # high - low may overflow, this does not
+    coarse = (high / 2 - low / 2) / bins < 2 * float(np.spacing(max(abs(low), abs(high))))
+    return np.array([low, high]) if coarse else edges
 
 
 def _top(values: pl.Series) -> list[dict[str, Any]]:

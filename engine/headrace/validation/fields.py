@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 Severity = Literal["warn", "quarantine", "stop"]
 SEVERITIES: tuple[Severity, ...] = ("warn", "quarantine", "stop")
 Scalar = bool | int | float | str
+PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int64": (int,),
+    "float64": (int, float),
+    "string": (str,),
+    "timestamp": (),
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,8 @@ class Field:
         unit: for people and pictures, e.g. "minutes".
 
     Raises:
-        DefinitionError: an unknown type or severity, bounds that exclude each other or do not fit the type.
+        DefinitionError: an unknown type or severity, bounds that exclude each other, bounds or allowed values that do
+            not fit the type.
     """
 
     name: str
@@ -55,8 +64,13 @@ class Field:
         object.__setattr__(self, "allowed", tuple(self.allowed))
         if (self.min is not None or self.max is not None) and self.dtype not in ("int64", "float64"):
             raise DefinitionError(f"{where}: min and max are for int64 and float64 columns, this one is {self.dtype}")
+        if any(bound is not None and math.isnan(bound) for bound in (self.min, self.max)):
+            raise DefinitionError(f"{where}: a bound is NaN; leave it out where there is none")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise DefinitionError(f"{where}: min {self.min} is greater than max {self.max}; no value would pass")
+        for value in self.allowed:
+            if type(value) not in PYTHON_TYPES[self.dtype]:
+                raise DefinitionError(f"{where}: allowed value {value!r} is not {self.dtype}")
         if self.null_share_at_most is not None and not 0 <= self.null_share_at_most <= 1:
             raise DefinitionError(f"{where}: null_share_at_most is {self.null_share_at_most}; it is a share, 0 to 1")
         if self.null_share_at_most is not None and not self.nullable:

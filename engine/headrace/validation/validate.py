@@ -51,11 +51,7 @@ def validate(table: pa.Table, schema: Schema) -> ValidationReport:
     shape = [check for item in schema.fields for check in _shape(table, item)]
     sound = [item for item in schema.fields if not _complaint(table, item)]
     row_checks = list(_row_checks(schema, {item.name for item in sound}, sound))
-    try:
-        masks = frame.select(check.fails.fill_null(value=False).alias(str(at)) for at, check in enumerate(row_checks))
-    except pl.exceptions.PolarsError as error:
-        rules = ", ".join(rule.name for rule in schema.rows)
-        raise DefinitionError(f"a row rule ({rules}) does not work on this table: {error}") from error
+    masks = _masks(frame, row_checks)
     counts = [int(masks.get_column(str(at)).sum()) for at in range(len(row_checks))]
     results = [
         _result(check, count, frame, masks[str(at)])
@@ -65,6 +61,27 @@ def validate(table: pa.Table, schema: Schema) -> ValidationReport:
     rejecting = [at for at, check in enumerate(row_checks) if check.severity == "quarantine" and counts[at]]
     accepted, rejected = _divide(table, masks, rejecting, row_checks)
     return ValidationReport((*shape, *results, *whole), accepted, rejected)
+
+
+def _masks(frame: pl.DataFrame, checks: list[_RowCheck]) -> pl.DataFrame:
+    """One Boolean column a check, named by its place, True where a row fails."""
+    import polars as pl
+
+    rules = {str(at): check for at, check in enumerate(checks) if not check.column}
+    ours = [check.fails.alias(str(at)) for at, check in enumerate(checks) if check.column]
+    masks = {mask.name: mask for mask in frame.select(ours).iter_columns()}
+    for at, rule in rules.items():
+        try:
+            mask = frame.select(rule.fails.alias(at)).to_series()
+        except pl.exceptions.PolarsError as error:
+            raise DefinitionError(f"row rule '{rule.name}' does not work on this table: {error}") from error
+        if mask.dtype != pl.Boolean() or len(mask) != frame.height:
+            raise DefinitionError(
+                f"row rule '{rule.name}' gives {len(mask):,} values of {mask.dtype} for {frame.height:,} rows; "
+                "it gives true or false for each row"
+            )
+        masks[at] = mask
+    return pl.DataFrame([masks[str(at)].fill_null(value=False) for at in range(len(checks))])
 
 
 def _shape(table: pa.Table, item: Field) -> Iterator[CheckResult]:
@@ -92,8 +109,11 @@ def _row_checks(schema: Schema, known: set[str], sound: list[Field]) -> Iterator
         together = pl.struct(list(schema.unique))
         name = ", ".join(schema.unique)
         yield _RowCheck("unique", name, "quarantine", ~together.is_first_distinct(), "comes again")
+    unsound = {item.name for item in schema.fields} - known
     for rule in schema.rows:
-        yield _RowCheck(rule.name, "", rule.severity, ~rule.holds(), "does not hold")
+        holds = rule.holds()
+        if unsound.isdisjoint(holds.meta.root_names()):
+            yield _RowCheck(rule.name, "", rule.severity, ~holds, "does not hold")
 
 
 def _field_checks(item: Field, value: pl.Expr) -> Iterator[_RowCheck]:
@@ -112,7 +132,8 @@ def _field_checks(item: Field, value: pl.Expr) -> Iterator[_RowCheck]:
         high = "" if item.max is None else f"{item.max:g}"
         yield _RowCheck("range", item.name, item.severity, outside, f"is outside [{low}, {high}]")
     if item.allowed:
-        refused = ~value.is_in(list(item.allowed))
+        allowed = [float(known) for known in item.allowed] if item.dtype == "float64" else list(item.allowed)
+        refused = ~value.is_in(allowed)
         yield _RowCheck("allowed", item.name, item.severity, refused, f"is none of {', '.join(map(str, item.allowed))}")
     if item.unique:
         again = value.is_not_null() & ~value.is_first_distinct()
