@@ -177,11 +177,6 @@ def _minutes(clock: str) -> pl.Expr:
     return (pl.col(clock) // 100 * 60 + pl.col(clock) % 100) % 1440
 
 
-def _utc(clock: pl.Expr, zone: str) -> pl.Expr:
-    """The moment at which a zone's clock shows a time: the first of two, none in the hour that spring skips."""
-    return clock.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
-
-
 def _at_destination(rows: pl.LazyFrame, zone: str) -> pl.LazyFrame:
     """Arrival times of flights to one time zone."""
 
