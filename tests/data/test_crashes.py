@@ -36,6 +36,7 @@ def stop(process, number, *, after_s):
         return process.communicate(timeout=30)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.communicate()
         raise
 
 

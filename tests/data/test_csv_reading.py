@@ -5,7 +5,7 @@ import io
 import zipfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.core.errors import DefinitionError, SourceError
@@ -84,8 +84,8 @@ def test_a_file_of_stray_quotes_is_refused_by_name(csv):
 
 
 def test_bytes_that_are_not_utf8_set_their_row_aside_alone(csv):
-    read = read_csv(csv("a,b\n1,é\n".encode() + b"2,caf\xe9\n3,x\n", AB))
-    assert set_aside(read) == [(3, "2,caf\ufffd", "not UTF-8")]
+    read = read_csv(csv("a,b\n1,é\n".encode() + b"2,r\xe9\n3,x\n", AB))
+    assert set_aside(read) == [(3, "2,r\ufffd", "not UTF-8")]
     assert read.frame.rows() == [(1, "é"), (3, "x")]
 
 
@@ -256,6 +256,7 @@ class TestDeclaration:
 fields = st.text(st.sampled_from("ab1 ,;\"\n\r\té\u2028\x00'#"), max_size=6)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(fields, min_size=3, max_size=3), min_size=1, max_size=12),
     st.sampled_from(["\n", "\r\n"]),
@@ -281,6 +282,7 @@ def test_what_the_standard_library_writes_is_read_back_exactly(tmp_path_factory,
     assert read.frame["line"].to_list() == lines[:-1]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes_are_read_or_refused_and_every_record_is_accounted_for(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("csv") / "rows.csv"
@@ -292,6 +294,7 @@ def test_any_bytes_are_read_or_refused_and_every_record_is_accounted_for(tmp_pat
     assert read.rows == read.frame.height + read.rejected.num_rows
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.sampled_from('1,"x\n\r'), max_size=10), max_size=12))
 def test_hostile_lines_are_accounted_for_one_by_one(tmp_path_factory, lines):
     path = tmp_path_factory.mktemp("csv") / "rows.csv"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.data.csv_values import read_values
@@ -98,21 +98,25 @@ def test_timestamp(text, value):
     assert read(text, "timestamp") == value
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_a_string_is_kept_as_it_is(text):
     assert read(text, "string") == text
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**70), 2**70))
 def test_integers_read_exactly_or_not_at_all(value):
     assert read(str(value), "int64") == (value if -(2**63) <= value < 2**63 else "fails")
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False))
 def test_floats_read_back_to_the_same_bits(value):
     assert read(repr(value), "float64").hex() == value.hex()
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"-?[0-9]{1,25}\.[0-9]{1,25}", fullmatch=True), st.integers(-340, 320))
 def test_decimals_are_rounded_once_to_the_nearest_float(mantissa, exponent):
     text = f"{mantissa}e{exponent}"
@@ -120,6 +124,7 @@ def test_decimals_are_rounded_once_to_the_nearest_float(mantissa, exponent):
     assert found == "fails" if math.isinf(float(text)) else found.hex() == float(text).hex()
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("0123456789+-.eEinfa _"), max_size=8))
 def test_what_reads_as_a_number_is_a_number_of_the_grammar(text):
     bare = text.strip()
@@ -129,6 +134,7 @@ def test_what_reads_as_a_number_is_a_number_of_the_grammar(text):
     assert (read(text, "float64") != "fails") == known
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31)),  # noqa: DTZ001  # the zone is drawn beside it
     st.integers(-14 * 60, 14 * 60),

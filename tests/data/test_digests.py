@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.data import digest_table
@@ -38,6 +38,7 @@ def value(array):
     return digest_table(pa.table({"x": array})).value
 
 
+@settings(deadline=None)
 @given(columns, st.lists(st.integers(0, 20), max_size=4), st.integers(0, 3))
 def test_chunks_offsets_and_string_width_do_not_matter(drawn, cuts, before):
     dtype, values = drawn
@@ -51,6 +52,7 @@ def test_chunks_offsets_and_string_width_do_not_matter(drawn, cuts, before):
         assert value(whole.cast(pa.large_string())) == value(whole)
 
 
+@settings(deadline=None)
 @given(columns, columns)
 def test_equal_digests_mean_equal_bits(one, other):
     def bits(drawn):
@@ -62,6 +64,7 @@ def test_equal_digests_mean_equal_bits(one, other):
     assert same == (bits(one) == bits(other))
 
 
+@settings(deadline=None)
 @given(columns.filter(lambda drawn: drawn[1]), st.data())
 def test_one_changed_value_changes_the_digest(drawn, data):
     dtype, values = drawn

@@ -160,6 +160,21 @@ def test_progress_is_told_each_step(csv, store):
     assert notes == [("ingest t", 3), "reading", "+", "preparing", "+", "writing", "+"]
 
 
+def test_an_ingest_imports_no_pandas(csv, tmp_path):
+    """Where pyarrow imports it, that takes 0.2 s and loses a Ctrl-C that meets it."""
+    import subprocess
+    import sys
+
+    path = csv("a,b\n1,x\nbad,y\n", COLUMNS).path
+    script = (
+        "import sys; from pathlib import Path; from headrace.data import CsvSource, TableStore, ingest\n"
+        f"store = TableStore(Path({str(tmp_path / 'other')!r}))\n"
+        f"ingest(CsvSource({str(path)!r}, {COLUMNS!r}), store, 't'); store.read('t')\n"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
 def test_reading_a_table_needs_no_delta_library(csv, store):
     import subprocess
     import sys

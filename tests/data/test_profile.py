@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.data import profile
@@ -89,6 +89,7 @@ def test_one_outlier_does_not_flatten_the_picture():
     assert min(found["histogram"]["counts"]) > 90
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.floats(), max_size=30), st.integers(1, 40))
 def test_any_floats_can_be_described(values, bins):
     found = described("x", pa.table({"x": pa.array(values, pa.float64())}), bins=bins)
@@ -100,6 +101,7 @@ def test_any_floats_can_be_described(values, bins):
         assert (found["min"], found["max"]) == (min(finite), max(finite))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=30))
 def test_any_integers_and_moments_can_be_described(values):
     moments = [value % (200 * 10**15) for value in values]

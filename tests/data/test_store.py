@@ -25,7 +25,7 @@ def parquet_file(store, name="t", version=-1):
 
 
 class TestContent:
-    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(rows=st.lists(st.tuples(*[st.none() | kind for kind in (BITS, BITS, BITS, st.text(), st.booleans())])))
     def test_every_bit_of_every_type_comes_back(self, rows, tmp_path_factory):
         """float64 is drawn as bits: NaNs with payloads, subnormals and minus zero included."""

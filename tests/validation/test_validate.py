@@ -6,7 +6,7 @@ import math
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.core.errors import DefinitionError, FailedCheckError
@@ -245,6 +245,7 @@ values = st.lists(st.none() | st.floats() | st.integers(-5, 5).map(float), max_s
 bounds = st.tuples(st.none() | st.integers(-4, 0), st.none() | st.integers(0, 4))
 
 
+@settings(deadline=None)
 @given(values, st.booleans(), bounds, st.booleans(), st.integers(1, 4))
 def test_rows_divide_as_a_loop_in_plain_python_divides_them(values, nullable, bounds, unique, chunks):
     """Oracle: the documented rules, row by row."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from headrace.core.hashing import digest_json
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 
@@ -51,8 +52,7 @@ def digest_column(column: pa.ChunkedArray) -> str:
     whole = column.cast(pa.large_string()) if is_string else column  # chunks of 2 GiB text join only with wide offsets
     array = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], type=whole.type)
     digest = hashlib.sha256(f"{'string' if is_string else column.type}:{len(array)}:".encode())
-    nulls = array.is_null().to_numpy(zero_copy_only=False)
-    digest.update(np.packbits(nulls).data)
+    digest.update(np.packbits(_bits(array.is_null())).data)
     present = array.drop_null()
     if is_string:
         _, places, characters = present.buffers()
@@ -62,7 +62,21 @@ def digest_column(column: pa.ChunkedArray) -> str:
             if characters is not None:  # Arrow leaves the buffer out where every string is empty
                 digest.update(memoryview(characters)[offsets[0] : offsets[-1]])
     elif pa.types.is_boolean(array.type):
-        digest.update(np.packbits(present.to_numpy(zero_copy_only=False)).data)
-    else:
-        digest.update(present.view(pa.int64()).to_numpy().data)
+        digest.update(np.packbits(_bits(present)).data)
+    elif len(present):
+        values = np.frombuffer(present.buffers()[1], np.int64)[present.offset : present.offset + len(present)]
+        digest.update(values.data)
     return digest.hexdigest()
+
+
+def _bits(array: pa.BooleanArray) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    """A Boolean array without nulls as 0 and 1.
+
+    Not `to_numpy`: it imports pandas (0.2 s), and a Ctrl-C that meets that import is lost.
+    """
+    import numpy as np
+
+    if not len(array):
+        return np.empty(0, np.uint8)
+    packed = np.frombuffer(array.buffers()[1], np.uint8)
+    return np.unpackbits(packed, bitorder="little")[array.offset : array.offset + len(array)]

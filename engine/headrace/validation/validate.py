@@ -186,6 +186,6 @@ def _divide(
     ]
     reasons = masks.select(pl.concat_str(complaints, separator="; ", ignore_nulls=True).alias("reason")).to_series()
     refused = masks.select(pl.any_horizontal(str(at) for at in rejecting)).to_series()
-    mask = pa.array(refused.to_numpy())
+    mask = refused.to_arrow()
     kept_reasons = reasons.filter(refused).to_arrow().cast(pa.string())
     return table.filter(pa.compute.invert(mask)), table.filter(mask).append_column("reason", kept_reasons)
