@@ -76,6 +76,12 @@ def test_one_open_quote_does_not_swallow_the_lines_behind_it(csv):
     assert read.frame.rows() == [(2, "x"), (3, "closed"), (5, "y")]
 
 
+def test_no_field_reaches_over_a_line_with_a_stray_quote(csv):
+    read = read_csv(csv('a,b\n"\n",1"\n",\n7,good\n', AB))
+    assert [line for line, _, _ in set_aside(read)] == [2, 3, 4]
+    assert read.frame.rows() == [(7, "good")]
+
+
 def test_a_file_of_stray_quotes_is_refused_by_name(csv):
     found = error(csv("a,b\n" + '1,x"y\n' * 1_001 + "1,x\n", AB))
     assert "rows.csv" in found.message
@@ -148,6 +154,22 @@ def test_a_stray_quote_in_the_header_is_refused(csv, header):
 def test_a_header_that_is_not_utf8_or_ends_with_cr_alone_is_refused_with_advice(csv):
     assert error(csv(b"\xe9,a,b\n1,1,x\n", AB)).hint == "save the file as UTF-8"
     assert "CR alone" in str(error(csv("a,b\r1,x\r", AB)).hint)
+
+
+@pytest.mark.parametrize("body", ["1,x\r2,y\n", "1,x\r2,y", "1,x\ry\n"])
+def test_a_return_alone_is_a_character_of_its_field_or_makes_its_row_ragged(csv, body):
+    read = read_csv(csv("a,b\n7,good\n" + body, AB))
+    assert read.frame.rows()[0] == (7, "good")
+    assert read.rows == 2
+
+
+def test_a_return_ends_the_last_line_and_behind_a_quote_no_other(csv):
+    for body in ("1,x\r", '1,"x"\r'):
+        assert read_csv(csv("a,b\n" + body, AB)).frame.rows() == [(1, "x")]
+    for body in ('2,"x"\ry\n', '2,",x"\r1\n'):
+        read = read_csv(csv("a,b\n1,x\n" + body, AB))
+        assert read.frame.rows() == [(1, "x")]
+        assert "quote" in set_aside(read)[0][2]
 
 
 def test_a_quoted_header_with_blanks_is_read(csv):

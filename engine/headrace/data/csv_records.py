@@ -63,7 +63,7 @@ def split_records(text: bytes, separator: int) -> Records:
     starts = np.concatenate([[0], breaks + 1]).astype(np.int64)
     ends = np.concatenate([breaks, [len(data)]]).astype(np.int64)
     if len(data):
-        ends = np.where((ends > starts) & (data[np.minimum(ends, len(data)) - 1] == RETURN), ends - 1, ends)
+        ends = np.where((ends > starts) & (data[ends - 1] == RETURN), ends - 1, ends)
     lines = np.searchsorted(newlines, starts).astype(np.int64) + 1
     outside = _outside(separators, quotes)
     fields = np.searchsorted(outside, ends) - np.searchsorted(outside, starts) + 1
@@ -83,8 +83,9 @@ def _without_stray(
 ) -> tuple[NDArray[np.int64], set[int]]:
     """Quotes that pair up as RFC 4180 has it, and the lines (from 1) whose quotes do not."""
     stray: set[int] = set()
+    holes: set[int] = set()  # where the stray lines begin
     while len(quotes):
-        culprit = _first_stray(data, quotes, separator)
+        culprit = _first_stray(data, quotes, separator, np.asarray(sorted(holes), np.int64))
         if culprit is None:
             break
         line = int(np.searchsorted(newlines, culprit))
@@ -97,22 +98,31 @@ def _without_stray(
             )
         begin = 0 if line == 0 else int(newlines[line - 1])
         end = int(newlines[line]) if line < len(newlines) else len(data)
+        holes.add(begin)
         quotes = quotes[(quotes < begin) | (quotes > end)]
     return quotes, stray
 
 
-def _first_stray(data: NDArray[np.uint8], quotes: NDArray[np.int64], separator: int) -> int | None:
-    """Position of the first opening quote that does not open a field, or whose partner does not close it."""
+def _first_stray(
+    data: NDArray[np.uint8], quotes: NDArray[np.int64], separator: int, holes: NDArray[np.int64]
+) -> int | None:
+    """Position of the first opening quote that does not open a field, or whose partner does not close it.
+
+    No field reaches over a stray line: a pair with one between its quotes is none.
+    """
     before = np.where(quotes > 0, data[np.maximum(quotes, 1) - 1], NEWLINE)
     last = len(data) - 1
     after = np.where(quotes < last, data[np.minimum(quotes + 1, last)], NEWLINE)
+    behind = np.where(quotes + 1 < last, data[np.minimum(quotes + 2, last)], NEWLINE)
+    after = np.where((after == RETURN) & (behind == NEWLINE), NEWLINE, after)  # CR ends a line before LF or at the end
     opening, closing = quotes[0::2], quotes[1::2]
     # A doubled quote closes and opens again at once: it is judged by the pair it continues.
     reopened = np.zeros(len(opening), bool)
     reopened[1 : len(closing) + 1] = opening[1:] == closing[: len(opening) - 1] + 1
     opens = reopened | np.isin(before[0::2], [separator, NEWLINE])
     closes = np.zeros(len(opening), bool)
-    closes[: len(closing)] = np.isin(after[1::2], [separator, NEWLINE, RETURN, QUOTE])
+    closes[: len(closing)] = np.isin(after[1::2], [separator, NEWLINE, QUOTE])
+    closes[: len(closing)] &= np.searchsorted(holes, opening[: len(closing)]) == np.searchsorted(holes, closing)
     bad = np.flatnonzero(~(opens & closes))
     if not len(bad):
         return None
