@@ -12,9 +12,6 @@ from pathlib import Path
 import polars as pl
 
 NEW_YORK = "America/New_York"
-ASKED_BEFORE = pl.duration(hours=2)  # when the model is asked, before the scheduled departure
-OVERDUE_AFTER = pl.duration(minutes=30)
-AIRPORT_CODES = {"EWR": 0, "JFK": 1, "LGA": 2}
 # Airports that flights.csv flies to and airports.csv does not list, all in the Caribbean.
 ZONES_NOT_LISTED = {
     "BQN": "America/Puerto_Rico",
@@ -65,9 +62,12 @@ def prepare_flights(rows: pl.LazyFrame) -> pl.LazyFrame:
     * `arrives_at`: the actual arrival, `due_at + arr_delay`; null for a flight that was cancelled or diverted, which
       never becomes known as landed. Counting minutes from `due_at` is right where counting days is not: a flight may
       land after midnight, early, or when clocks have changed on the way.
-    * `asks_at`: when the model is asked. The timetable is public, so this is also when a flight is known to come.
-    * `overdue_at`, `overdue`: half an hour after the scheduled departure everybody knows whether the flight is still
-      there (1; a cancelled flight stays there) or gone (0).
+    * `check_15_at`, `waiting_15` (and `_60`): 15 and 60 minutes after the scheduled departure everybody sees whether
+      the flight still waits (1; a cancelled one waits for ever) or is gone (0).
+    * `turns_at`: five hours before its aircraft is expected back, which is when it left plus twice the scheduled time
+      to the destination. Known since `left_at`. A window that ends two hours before a departure thus counts aircraft
+      expected up to three hours after it: one of 3 h those that will not be back in time, one of 4 h also those that
+      will have less than an hour on the ground.
     * `clock_gap`: minutes between the recorded `arr_time` and what the destination's clock shows at `arrives_at`: the
       two are recorded apart, so 0 proves the conversion.
     """
@@ -95,7 +95,6 @@ def prepare_flights(rows: pl.LazyFrame) -> pl.LazyFrame:
         clock_gap=pl.lit(None, pl.Int64),
     )
     left_at = pl.col("departs_at") + pl.duration(minutes="dep_delay")
-    overdue_at = pl.col("departs_at") + OVERDUE_AFTER
     clock = pl.col("departs_at").dt.convert_time_zone(NEW_YORK)
     return (
         pl.concat([*at_destination, unknown])
@@ -103,13 +102,12 @@ def prepare_flights(rows: pl.LazyFrame) -> pl.LazyFrame:
         .select(
             "flight_id",
             "departs_at",
-            (pl.col("departs_at") - ASKED_BEFORE).alias("asks_at"),
             left_at.alias("left_at"),
             "due_at",
             "arrives_at",
-            overdue_at.alias("overdue_at"),
-            (left_at.is_null() | (left_at > overdue_at)).cast(pl.Int64).alias("overdue"),
-            pl.lit("NYC").alias("area"),
+            *_waiting(15),
+            *_waiting(60),
+            (left_at + 2 * (pl.col("due_at") - pl.col("departs_at")) - pl.duration(hours=5)).alias("turns_at"),
             "origin",
             "dest",
             "carrier",
@@ -121,25 +119,11 @@ def prepare_flights(rows: pl.LazyFrame) -> pl.LazyFrame:
             "dep_delay",
             "arr_delay",
             (clock.dt.hour().cast(pl.Int64) * 60 + clock.dt.minute()).alias("minute_of_day"),
-            pl.col("origin").replace_strict(AIRPORT_CODES, default=None, return_dtype=pl.Int64).alias("origin_code"),
             "time_hour",
             "clock_gap",
             "source_line",
         )
     )
-
-
-def prepare_movements(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Give two events a flight: +1 when it is due to leave, -1 when it is gone (never before it was due).
-
-    Their sum over the last hours is the queue: flights that should have left and have not, cancelled ones included.
-    """
-    flights = prepare_flights(rows)
-    due = flights.with_columns(moved_at=pl.col("departs_at"), step=pl.lit(1, pl.Int64))
-    gone = flights.filter(pl.col("left_at").is_not_null()).with_columns(
-        moved_at=pl.max_horizontal("left_at", "departs_at"), step=pl.lit(-1, pl.Int64)
-    )
-    return pl.concat([due, gone]).select("moved_at", "step", "area", "origin", "carrier", "dest", "source_line")
 
 
 def prepare_weather(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -158,6 +142,15 @@ def prepare_weather(rows: pl.LazyFrame) -> pl.LazyFrame:
 def prepare_planes(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Name the year for what it is."""
     return rows.rename({"year": "year_built"})
+
+
+def _waiting(minutes: int) -> list[pl.Expr]:
+    """Whether a flight still waits so many minutes after its scheduled departure, and when that is seen."""
+    waits = pl.col("dep_delay").is_null() | (pl.col("dep_delay") > minutes)
+    return [
+        (pl.col("departs_at") + pl.duration(minutes=minutes)).alias(f"check_{minutes}_at"),
+        waits.cast(pl.Int64).alias(f"waiting_{minutes}"),
+    ]
 
 
 def _zones() -> dict[str, str]:

@@ -222,11 +222,18 @@ def test_cancelled_flights_never_left_nor_landed_and_have_no_delay(flights, raw)
     assert (cancelled, cancelled + diverted) == (8_255, 9_430)
 
 
-def test_a_flight_is_asked_about_two_hours_ahead_and_overdue_half_an_hour_behind(flights, raw):
+def test_a_flight_waits_until_it_leaves_and_its_aircraft_is_expected_back_after_as_long_again(flights, raw):
+    """Both are known no earlier than they can be: at the moment of the check, and since the flight left."""
     for flight, row in zip(flights, raw, strict=True):
-        assert flight["asks_at"] == flight["departs_at"] - timedelta(hours=2)
-        assert flight["overdue_at"] == flight["departs_at"] + timedelta(minutes=30)
-        assert flight["overdue"] == (row["dep_delay"] == "NA" or int(row["dep_delay"]) > 30)
+        for minutes in (15, 60):
+            assert flight[f"check_{minutes}_at"] == flight["departs_at"] + timedelta(minutes=minutes)
+            gone = flight["left_at"] is not None and flight["left_at"] <= flight[f"check_{minutes}_at"]
+            assert flight[f"waiting_{minutes}"] == int(not gone)
+        if flight["left_at"] is None:
+            assert flight["turns_at"] is None
+        else:
+            back = flight["left_at"] + 2 * timedelta(minutes=flight["scheduled_minutes"])
+            assert flight["turns_at"] == back - timedelta(hours=5)
         assert flight["minute_of_day"] == int(row["sched_dep_time"]) // 100 * 60 + int(row["sched_dep_time"]) % 100
 
 
