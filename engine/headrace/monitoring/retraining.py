@@ -102,7 +102,7 @@ class RetrainPolicy:
             Trigger.QUALITY: f"quality fell by {loss:.3f} (allowed {self.max_quality_loss:.3f})"
             if loss is not None and loss > self.max_quality_loss
             else None,
-            Trigger.DRIFT: f"{', '.join(snapshot.drifted_features)} drifted" if snapshot.drifted_features else None,
+            Trigger.DRIFT: f"{_named(snapshot.drifted_features)} drifted" if snapshot.drifted_features else None,
             Trigger.NEW_LABELS: f"{snapshot.new_labels:,} new labels"
             if snapshot.new_labels >= self.many_new_labels
             else None,
@@ -123,3 +123,8 @@ class RetrainPolicy:
         if snapshot.input_digest == snapshot.last_input_digest:
             return "its input is what the last training read"
         return None
+
+
+def _named(features: tuple[str, ...]) -> str:
+    """The first feature, and how many more."""
+    return features[0] if len(features) == 1 else f"{features[0]} and {len(features) - 1} more"
