@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from headrace.evaluation.calibration import calibrate
-from headrace.evaluation.resampling import Resamples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from headrace.evaluation.calibration import calibrate
+from headrace.evaluation.resampling import Resamples
 
 
 def calibration_of(labels, scores, n_bins=10):

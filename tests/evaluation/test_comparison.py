@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+
 from headrace.evaluation import EvaluationSettings, Figure, Outcome, compare
 from headrace.evaluation.comparison import decide
 

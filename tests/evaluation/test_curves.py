@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from headrace.evaluation import metrics
-from headrace.evaluation.curves import MAX_POINTS, roc_curve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve as oracle
+
+from headrace.evaluation import metrics
+from headrace.evaluation.curves import MAX_POINTS, roc_curve
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), min_size=2, max_size=50))

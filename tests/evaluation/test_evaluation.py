@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+
 from headrace.core.errors import InvalidInputError, NotFoundError
 from headrace.evaluation import EvaluationSettings, GroupRates, evaluate, metrics
 

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pytest
+
 from headrace.core.errors import DefinitionError, FailedCheckError, NotFoundError
 from headrace.evaluation import (
     AtLeast,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from headrace.evaluation import metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
+
+from headrace.evaluation import metrics
 
 # Scores on a grid make ties common; the ends are where logarithms break.
 ROWS = st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=60)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from headrace.evaluation import metrics
 from headrace.evaluation.figures import Figure
 from headrace.evaluation.resampling import MAX_BLOCKS, Resamples
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 ROWS = st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=40)
 

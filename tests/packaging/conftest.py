@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from headrace.core.database import open_database
 from headrace.packaging import Package, PackageContents, Registry, Signature, build_package
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+
 from headrace.core.database import open_database
 from headrace.packaging import Registry
 

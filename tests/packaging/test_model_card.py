@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+
 from headrace.evaluation import AtLeast, EvaluationSettings, Sample, evaluate, judge
 from headrace.packaging import Lineage, Signature, TableRead, model_card
 

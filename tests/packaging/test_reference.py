@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from headrace.core.errors import InvalidInputError
 from headrace.packaging.reference import Reference
 

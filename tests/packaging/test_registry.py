@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from headrace.core.clock import ManualClock
 from headrace.core.database import open_database
 from headrace.core.errors import CorruptedError, InvalidInputError, NotFoundError
 from headrace.packaging import AliasMove, Registry
 from headrace.packaging.package import MODEL_FILE, REQUIRED_FILES
 from headrace.packaging.registry_schema import ALIAS_MOVES, VERSIONS
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 AT = datetime(2013, 12, 1, 12, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from headrace.core.database import open_database
 from headrace.packaging import Registry
 

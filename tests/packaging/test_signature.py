@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from headrace.core.errors import InvalidInputError
 from headrace.packaging import Signature, TensorSpec
 

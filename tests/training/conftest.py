@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from headrace.training import TimeSplit, TrainingData
 
 YEAR_US = 365 * 86_400_000_000

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from headrace.core.errors import FailedCheckError, InvalidInputError, NotFoundError
 from headrace.training import SplitMasks
 

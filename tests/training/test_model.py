@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from headrace.core.errors import DefinitionError
 from headrace.evaluation import AtLeast, Improves, MaxGap
 from headrace.features import EventTable, FeatureSet, column

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from headrace.core.errors import DefinitionError, FailedCheckError
-from headrace.training import TimeSplit
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headrace.core.errors import DefinitionError, FailedCheckError
+from headrace.training import TimeSplit
 
 HOUR_US = 3_600_000_000
 JANUARY_2013 = 1_356_998_400_000_000

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
+
 from headrace.core.errors import CorruptedError, DefinitionError, InvalidInputError
 from headrace.training import TrainingSettings, load_trained, refit, save_trained, train
-from sklearn.metrics import roc_auc_score
 
 # One thread: on a busy machine the second waits for a core while the first spins.
 SETTINGS = TrainingSettings(params={"num_leaves": 15}, rounds=60, early_stopping_rounds=10, threads=1)
@@ -117,7 +118,7 @@ def test_progress_counts_trees_and_shows_the_metric(make_data):
 
 def test_ctrl_c_between_trees_ends_training(make_data):
     class Interrupting(RecordingProgress):
-        def advance(self, amount=1):  # noqa: ARG002
+        def advance(self, amount=1):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

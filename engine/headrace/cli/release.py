@@ -84,8 +84,8 @@ def status(model: ModelArgument, *, home: HomeOption = DEFAULT_HOME, as_json: Js
         return
     _show(state, as_json=False)
     columns = ["sequence", "at", "kind", "version", "share", "actor", "reason"]
-    rows = [["" if event[name] is None else str(event[name])[:19] for name in columns[:5]] + [event["actor"], event["reason"]] for event in events]
-    print_table(columns, rows)
+    rows = [["" if event[name] is None else str(event[name]) for name in columns] for event in events]
+    print_table(columns, [[row[0], row[1][:19], *row[2:]] for row in rows])
 
 
 def _desk(home: HomeOption) -> Releases:
