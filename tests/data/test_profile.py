@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headrace.data import profile
@@ -91,6 +91,8 @@ def test_one_outlier_does_not_flatten_the_picture():
 
 @settings(deadline=None)
 @given(st.lists(st.none() | st.floats(), max_size=30), st.integers(1, 40))
+@example([1.7976931348623157e308], 30)
+@example([1.7976931348623155e308, -1.7976931348623157e308], 7)
 def test_any_floats_can_be_described(values, bins):
     found = described("x", pa.table({"x": pa.array(values, pa.float64())}), bins=bins)
     json.dumps(found, allow_nan=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,11 +99,11 @@ def _edges(low: float, high: float, bins: int) -> np.ndarray[Any, np.dtype[np.fl
     """Rising edges of equal bins from low to high, around a single value; of one bin where floats are too coarse."""
     limit = float(np.finfo(np.float64).max)
     if high <= low:
-        half = max(0.5, float(np.spacing(abs(low))))
+        half = max(0.5, math.ulp(low))
         low, high = max(low - half, -limit), min(high + half, limit)
     shares = np.linspace(0.0, 1.0, bins + 1)
     edges = low * (1.0 - shares) + high * shares  # high - low may overflow, this does not
-    coarse = (high / 2 - low / 2) / bins < 2 * float(np.spacing(max(abs(low), abs(high))))
+    coarse = (high / 2 - low / 2) / bins < 2 * math.ulp(max(abs(low), abs(high)))
     return np.array([low, high]) if coarse else edges
 
 
