@@ -67,7 +67,8 @@ def _numbers(values: np.ndarray[Any, np.dtype[np.float64]], bins: int) -> dict[s
         return {"nan_or_inf": len(values)}
     shares = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
     with np.errstate(over="ignore", invalid="ignore"):  # moments of values near the largest float are null
-        quantiles = [float(value) for value in np.quantile(finite, shares)]
+        scale = 4.0 if np.abs(finite).max() > 1e300 else 1.0  # so that a difference of two values stays finite
+        quantiles = [float(value) * scale for value in np.quantile(finite / scale, shares)]
         mean, std = float(finite.mean()), float(finite.std())
     return {
         "nan_or_inf": len(values) - len(finite),
@@ -83,7 +84,7 @@ def _numbers(values: np.ndarray[Any, np.dtype[np.float64]], bins: int) -> dict[s
 def _histogram(values: np.ndarray[Any, np.dtype[np.float64]], low: float, high: float, bins: int) -> dict[str, Any]:
     edges = _edges(low, high, bins)
     below, above = int((values < edges[0]).sum()), int((values > edges[-1]).sum())
-    if len(edges) == bins + 1 and 1e-290 < edges[-1] - edges[0] < 1e290:
+    if len(edges) == bins + 1 and 1e-290 < edges[-1] / 2 - edges[0] / 2 < 1e290:
         counts, edges = np.histogram(values, bins=bins, range=(edges[0], edges[-1]))
     else:
         counts, _ = np.histogram(values, bins=edges)  # several times slower; at widths that overflow, the only way
