@@ -37,7 +37,7 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(VENV)/.demo ## install and run the flights example end to end; ends with build/demo/report.html
-	@$(BIN)/headrace run examples/flights
+	@$(BIN)/headrace run examples/flights --home build/demo
 
 test: $(VENV)/.dev .venv-interop/.done lint types ## install, lint, type-check, run every test with coverage
 	@rm -f .coverage*

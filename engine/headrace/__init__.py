@@ -42,7 +42,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headrace.monitoring": ("DriftSettings", "RetrainPolicy"),
     "headrace.pipeline.project": ("Monitoring", "Project", "Release", "UnitChange"),
     "headrace.training": ("Model", "TimeSplit"),
-    "headrace.validation": ("Field", "Schema"),
+    "headrace.validation": ("Field", "RowRule", "Schema"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -1,7 +1,7 @@
-"""Rules about a table's values: declared once, checked in one pass, each failing row set aside with its reason.
+"""Validation: a table against the schema its project declares; failing rows are set aside with their reasons.
 
-Knows columns and values, not stages: what a failed check does to a run is decided by whoever asked. The same rules can
-be taken from a pandera model (`Schema.from_pandera`).
+A `Schema` of `Field` and `RowRule` says what must hold and what a failure does (warn, quarantine, stop). `validate` checks
+it in one Polars pass. This package knows values, not where they come from, and writes nothing.
 """
 
 from headrace.validation.fields import Field as Field
