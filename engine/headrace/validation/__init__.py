@@ -1,7 +1,7 @@
 """Validation: a table against the schema its project declares; failing rows are set aside with their reasons.
 
-A `Schema` of `Field` and `RowRule` says what must hold and what a failure does (warn, quarantine, stop). `validate` checks
-it in one Polars pass. This package knows values, not where they come from, and writes nothing.
+A `Schema` of `Field` and `RowRule` says what must hold and what a failure does (warn, quarantine, stop); `validate`
+checks it in one Polars pass. This package knows values, not where they come from, and writes nothing.
 """
 
 from headrace.validation.fields import Field as Field
