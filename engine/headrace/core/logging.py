@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -26,9 +27,24 @@ def configure_logging(log_format: str = "auto", *, level: str = "info") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=_Stderr()),  # type: ignore[arg-type]  # it only writes and flushes
         cache_logger_on_first_use=False,
     )
+
+
+class _Stderr:
+    """The process's stderr of the moment. A line that cannot be written is dropped: a log must never stop the work."""
+
+    def write(self, text: str) -> int:
+        """Write to whatever stderr is now."""
+        with suppress(OSError, ValueError):  # a closed pipe, a closed file
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush whatever stderr is now."""
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def get_logger(name: str) -> Any:

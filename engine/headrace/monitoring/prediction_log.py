@@ -157,6 +157,13 @@ class PredictionLog:
             self._counts[name] += rows
 
     def _run(self) -> None:
+        try:
+            self._write_until_closed()
+        finally:
+            with self._changed:
+                self._changed.notify_all()  # nobody waits for a writer that is gone
+
+    def _write_until_closed(self) -> None:
         closing = False
         while not closing:
             with self._changed:
@@ -183,9 +190,9 @@ class PredictionLog:
 
             write_segment(self._folder / group[0].model / name, group)
         except Exception as error:  # noqa: BLE001  a full disk must not end the log: the loss is counted and told
-            _LOG.error("prediction_segment_lost", model=group[0].model, rows=rows, error=repr(error))
             with self._changed:
                 self._count(pending=-rows, lost_failed=rows)
+            _LOG.error("prediction_segment_lost", model=group[0].model, rows=rows, error=repr(error))
         else:
             with self._changed:
                 self._count(pending=-rows, written=rows)
