@@ -54,8 +54,8 @@ def service(served: dict[str, Any]) -> Service:
     edges[0], edges[-1] = latencies.min(), latencies.max()  # what rounding moved
     counts, _ = np.histogram(latencies, edges)
     return Service(
-        requests=served["requests"],
-        rows=served["rows"],
+        requests=len(latencies),
+        rows=len(latencies),
         p50_ms=served["p50_ms"],
         p99_ms=served["p99_ms"],
         latency_ms=Histogram(tuple(edges.tolist()), tuple(counts.tolist())),
