@@ -57,8 +57,10 @@ def main() -> None:
         app(standalone_mode=True)
     except HeadraceError as error:
         sys.exit(fail(error))
-    except KeyboardInterrupt:
-        sys.exit(fail(CancelledError("interrupted")))
+    except SystemExit as ended:
+        if ended.code == EXIT_CODES[Code.CANCELLED]:  # Ctrl-C outside of a stage: the option parser ends without a word
+            fail(CancelledError("interrupted", hint="nothing was changed; run the same command again"))
+        raise
     except BrokenPipeError:
         sys.exit(EXIT_CODES[Code.INTERNAL])
 
