@@ -59,7 +59,7 @@ def main() -> None:
         sys.exit(fail(error))
     except SystemExit as ended:
         if ended.code == EXIT_CODES[Code.CANCELLED]:  # Ctrl-C outside of a stage: the option parser ends without a word
-            fail(CancelledError("interrupted", hint="nothing was changed; run the same command again"))
+            fail(CancelledError("interrupted"))
         raise
     except BrokenPipeError:
         sys.exit(EXIT_CODES[Code.INTERNAL])

@@ -72,7 +72,7 @@ def _run_stage(stage: Stage, context: RunContext, digest: str) -> StageRecord:
         outcome = stage.run(context)
     except KeyboardInterrupt:
         raise CancelledError(
-            f"interrupted in stage '{stage.name}'; nothing of it was kept",
+            f"interrupted in stage '{stage.name}'; it begins anew next time",
             hint="run the same command again: finished stages are skipped",
         ) from None
     return StageRecord(stage.name, digest, round(context.clock.monotonic() - started, 3), outcome)

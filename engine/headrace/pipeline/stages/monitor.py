@@ -166,5 +166,5 @@ def _retrain(context: RunContext, dataset: Dataset, found: WatchedWindow | None)
 
 
 def _headline(watched: Watched, alarms: int, found: WatchedWindow | None) -> str:
-    text = f"{len(watched.windows)} clean weeks, {alarms} false alarms"
+    text = f"{len(watched.windows)} clean windows, {alarms} false alarms"
     return f"{text} · drift found in {found.worst_feature}" if found else text
