@@ -20,6 +20,26 @@ class Statistic(IntEnum):
     MIN = 6
     MAX = 7
     SHARE = 8
+    RANGE = 9
+    FIRST = 10
+    LAST = 11
+    LAG = 12
+    DIFF = 13
+    RATIO = 14
+    SINCE_LAST = 15
+    DISTINCT = 16
+    DISTINCT_SKETCH = 17
+    MODE = 18
+    TOP_SHARE = 19
+    ENTROPY = 20
+    QUANTILE = 21
+    DECAYED_COUNT = 22
+    DECAYED_SUM = 23
+    DECAYED_MEAN = 24
+    COV = 25
+    CORR = 26
+    SLOPE = 27
+    TREND = 28
 
 
 class CalendarField(IntEnum):
@@ -109,6 +129,51 @@ class WindowRequest:
     slot: int
     column: int | None = None
     above: float = 0.0
+
+
+@dataclass(frozen=True)
+class WindowFrames:
+    """One window of every query.
+
+    The window of query i holds the events at the places p in [first[i], last[i]) with `events.visible_at[p] <= q`, in
+    that order, and then, where `extra[i] >= 0`, the event at that place, which is not among the others and counts as
+    the newest. Where visibility is ordered, every event of the range is visible.
+
+    Attributes:
+        events: grouped events.
+        queries: grouped queries, with the same keys.
+        first: int64[n_queries], place of each window's first event.
+        last: int64[n_queries], place after its last event; never before `first`.
+        extra: int64[n_queries], place of the query's own event or -1; int64[0] where no window has one.
+        moves: int64[n_moves], what enters and leaves as one goes from query to query, in their order: the place p of an
+            event that enters, ~p of one that leaves. The windows begin empty, and what belongs to one key leaves before
+            the first query of the next: statistics that can add and take away need nothing else.
+        move_ends: int64[n_queries], the window of query i is what `moves[: move_ends[i]]` leave inside.
+    """
+
+    events: GroupedEvents
+    queries: GroupedQueries
+    first: Integers
+    last: Integers
+    extra: Integers
+    moves: Integers
+    move_ends: Integers
+
+
+@dataclass(frozen=True)
+class StatisticRequest:
+    """One statistic of the windows of some frames.
+
+    Attributes:
+        statistic: which.
+        parameter: threshold of SHARE, probability of QUANTILE, n of LAG and TOP_SHARE, half-life in microseconds of
+            DECAYED_*, microseconds of the unit of SINCE_LAST; 0.0 where it has none.
+        empty: what stands where there is no value (too few values).
+    """
+
+    statistic: Statistic
+    parameter: float = 0.0
+    empty: float = float("nan")
 
 
 class ExactRangeError(ArithmeticError):
