@@ -26,6 +26,12 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 """float64[n]; NaN and Inf allowed."""
 
+Hashes: TypeAlias = npt.NDArray[np.uint64]
+"""uint64[n]."""
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+"""uint8[n]."""
+
 Flags: TypeAlias = npt.NDArray[np.bool_]
 """bool[n]."""
 

@@ -87,5 +87,13 @@ KERNELS = {
             "shift_to_local", "cyclic", ("Times", "Times", "Integers"), "Times",
             missing="none: callers have no missing times", empty="empty", error="none: integers",
         ),
+        KernelSpec(
+            "hash_integers", "hashing", ("Integers", "seed"), "Hashes",
+            missing="none: callers put their own answer under a null", empty="empty", error="none: integers",
+        ),
+        KernelSpec(
+            "hash_strings", "hashing", ("Starts", "Bytes", "seed"), "Hashes",
+            missing="none: callers put their own answer under a null", empty="empty", error="none: integers",
+        ),
     )
 }  # fmt: skip
