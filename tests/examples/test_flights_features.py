@@ -133,16 +133,17 @@ class PlainPython:
         events, now, key = self.columns[view.table], self.now(row), self.key(row, step.on)
         if None in key:
             return None if step.statistic not in {"count", "count_non_null"} else 0.0
-        oldest = now - step.width_us
+        oldest = now - step.span.width_us
         times, rows = self.group(view.table, step.by, view.event_time).get(key, ([], []))
         seen = []
         for event in rows[bisect.bisect_left(times, oldest) : bisect.bisect_left(times, now)]:
             known = events[view.available_at or view.event_time][event]
             if known is not None and known + view.delay_us <= now:
                 seen.append(event)
-        if step.column is None:
+        if not step.columns:
             return float(len(seen))
-        values = [events[step.column][event] for event in seen if events[step.column][event] is not None]
+        column = events[step.columns[0].name]
+        values = [column[event] for event in seen if column[event] is not None]
         return plain_statistic(values, step)
 
     def state(self, row, step):
@@ -192,7 +193,7 @@ def plain_statistic(values, step):
         return float(len(values))
     if len(values) < (2 if step.statistic in {"var", "std"} else 1):
         return None
-    scale = 2**step.resolution_bits
+    scale = 2 ** step.resolution_bits[0]
     exact = [Fraction(round(value * scale), scale) for value in values]
     return {
         "sum": lambda: float(sum(exact)),
@@ -201,7 +202,7 @@ def plain_statistic(values, step):
         "std": lambda: float(statistics.stdev(exact)),
         "min": lambda: float(min(values)),
         "max": lambda: float(max(values)),
-        "share": lambda: sum(value > step.above for value in values) / len(values),
+        "share": lambda: sum(value > step.parameter for value in values) / len(values),
     }[step.statistic]()
 
 
@@ -214,15 +215,15 @@ def _hidden_cells(plan, tables, now):
     """Which cells no query up to now may see, by table and value column: unknown in every view that reads them."""
     hidden = {}
     for feature in plan.features:
-        if isinstance(feature.step, WindowStep) and feature.step.column is not None:
-            view = plan.event_views[feature.step.view]
+        if isinstance(feature.step, WindowStep) and feature.step.columns:
+            view, column = plan.event_views[feature.step.view], feature.step.columns[0].name
             known = view.available_at or view.event_time
         elif isinstance(feature.step, StateStep) and plan.state_views[feature.step.view].valid_from is not None:
-            view = plan.state_views[feature.step.view]
+            view, column = plan.state_views[feature.step.view], feature.step.column
             known = view.valid_from
         else:
             continue
-        cells = view.table, feature.step.column
+        cells = view.table, column
         later = _later(tables[view.table], known, now - view.delay_us, nulls=True)
         hidden[cells] = pc.and_(hidden.get(cells, later), later)
     return hidden

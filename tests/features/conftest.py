@@ -128,16 +128,17 @@ class Naive:
             if time is None or known is None or any(spine[on] is None for on in step.on):
                 continue
             same = all(event[by] == spine[on] for by, on in zip(step.by, step.on, strict=True))
-            if same and known + delay <= now and now - timedelta(microseconds=step.width_us) <= time < now:
+            if same and known + delay <= now and now - timedelta(microseconds=step.span.width_us) <= time < now:
                 seen.append(event)
-        if step.column is None:
+        if not step.columns:
             return float(len(seen))
-        return naive_statistic([event[step.column] for event in seen if event[step.column] is not None], step)
+        column = step.columns[0].name
+        return naive_statistic([event[column] for event in seen if event[column] is not None], step)
 
 
 def naive_statistic(values, step):  # noqa: PLR0911  # one line a statistic
     """The statistic of a list of numbers, by Python's own means; sums round to the step's resolution."""
-    count, scale = len(values), 2**step.resolution_bits
+    count, scale = len(values), 2 ** step.resolution_bits[0]
     if step.statistic == "count_non_null":
         return float(count)
     if count == 0 or any(math.isnan(value) for value in values):
@@ -145,7 +146,7 @@ def naive_statistic(values, step):  # noqa: PLR0911  # one line a statistic
     if step.statistic in {"min", "max"}:
         return float({"min": min, "max": max}[step.statistic](values)) + 0.0
     if step.statistic == "share":
-        return sum(value > step.above for value in values) / count
+        return sum(value > step.parameter for value in values) / count
     infinite = {value for value in values if math.isinf(value)}
     if infinite and (len(infinite) > 1 or step.statistic in {"var", "std"}):
         return math.nan

@@ -9,6 +9,7 @@ import pytest
 
 import headrace.features as hr
 from headrace.core.errors import CorruptedError, DefinitionError, InvalidInputError
+from headrace.core.hashing import digest_json
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -28,25 +29,32 @@ def test_the_digest_says_when_a_definition_changes(feature_set, schemas, plan):
     assert plan.without({"window"}).digest != plan.digest
 
 
-def test_the_golden_plan_of_format_version_1_reads_the_same_for_ever(plan):
-    """A failure here means plans in released packages change their meaning: raise the format version instead."""
+def test_the_golden_plan_of_format_version_1_means_the_same_for_ever(feature_set, schemas):
+    """A failure here means plans in released packages change their meaning."""
     golden = json.loads((GOLDEN / "plan-v1.json").read_text())
+    assert digest_json(golden) == (GOLDEN / "plan-v1.digest").read_text().strip()
+    assert hr.FeaturePlan.from_json(golden).to_json() == hr.compile_plan(feature_set, schemas).to_json()
+
+
+def test_the_golden_plan_of_format_version_2_reads_the_same_for_ever(plan):
+    """A failure here means plans in released packages change their meaning: raise the format version instead."""
+    golden = json.loads((GOLDEN / "plan-v2.json").read_text())
     assert hr.FeaturePlan.from_json(golden).to_json() == golden
     assert plan.to_json() == golden
-    assert plan.digest == (GOLDEN / "plan-v1.digest").read_text().strip()
+    assert plan.digest == (GOLDEN / "plan-v2.digest").read_text().strip()
 
 
 def test_another_format_or_version_is_refused(plan):
     data = plan.to_json()
-    with pytest.raises(CorruptedError, match="format version 2 is not known: this release reads 1"):
-        hr.FeaturePlan.from_json({**data, "format_version": 2})
+    with pytest.raises(CorruptedError, match="format version 3 is not known: this release reads 1 and 2"):
+        hr.FeaturePlan.from_json({**data, "format_version": 3})
     with pytest.raises(CorruptedError, match="no feature plan"):
         hr.FeaturePlan.from_json({"format": "something"})
     for damage in ("spine", "features", "event_views"):
         with pytest.raises(CorruptedError, match="damaged"):
             hr.FeaturePlan.from_json({name: value for name, value in data.items() if name != damage})
     broken = json.loads(json.dumps(data))
-    del broken["features"][0]["step"]["width_us"]
+    del broken["features"][0]["step"]["span"]
     with pytest.raises(CorruptedError, match="damaged"):
         hr.FeaturePlan.from_json(broken)
 

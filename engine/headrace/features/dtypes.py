@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from headrace.core.errors import DefinitionError
-from headrace.features.expressions import Binary, Expression, Literal, QueryTime, Unary
+from headrace.features.expressions import Binary, Expression, FeatureColumn, Literal, QueryTime, Unary
 
 INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool"})
 FLOATS = frozenset({"float32", "float64"})
@@ -32,6 +32,8 @@ def expression_dtype(expression: Expression, dtype_of: Callable[[Expression], st
             return {bool: "bool", int: "int64", float: "float64", str: "string"}[type(value)]
         case QueryTime():
             return TIMESTAMP
+        case FeatureColumn():
+            return "float64"
         case Unary(operator, operand):
             return _unary_dtype(expression, operator, expression_dtype(operand, dtype_of))
         case Binary(operator, left, right):

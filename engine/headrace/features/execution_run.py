@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from headrace.core.errors import InvalidInputError, did_you_mean
+from headrace.core.errors import DefinitionError, InvalidInputError, did_you_mean
 from headrace.core.progress import Progress, Step
 from headrace.features.calendar_run import write_calendar
 from headrace.features.evaluation import evaluate
@@ -39,6 +39,8 @@ def run_plan(
     """Run a plan; `compute` documents it."""
     if threads < 1:
         raise InvalidInputError(f"threads is {threads}; it must be at least 1")
+    if plan.intermediates or plan.encoders:
+        raise DefinitionError(f"plan '{plan.name}' has features that read other features, which cannot be run yet")
     columns, spine_columns = _columns(plan, tables, spine)
     query_time = _query_time(plan, spine_columns)
     asking = Spine(spine_columns, query_time, spine_columns.time_order(plan.at.column))

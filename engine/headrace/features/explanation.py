@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headrace.core.errors import InvalidInputError
@@ -54,7 +54,7 @@ def explain(plan: FeaturePlan, tables: Mapping[str, pa.Table], row: int, feature
     if not 0 <= row < spine.num_rows:
         raise InvalidInputError(f"'{plan.spine}' has {spine.num_rows:,} rows, counted from 0: there is no row {row:,}")
     asking = spine.slice(row, 1)
-    matrix = compute(replace(plan, features=(spec,)), tables, spine=asking, threads=1)
+    matrix = compute(plan.only([feature]), tables, spine=asking, threads=1)
     query_time_us = int(matrix.query_time[0])
     events = rows_behind(plan, spec.step, tables, asking, query_time_us)
     return Explanation(feature, spec.description, query_time_us, float(matrix.values[0, 0]), events)

@@ -32,7 +32,7 @@ def rows_behind(
             _same_key(events, step.by, asking, step.on),
             pc.less_equal(known, query_time_us),
             pc.less(time, query_time_us),
-            pc.greater_equal(time, query_time_us - step.width_us),
+            pc.greater_equal(time, query_time_us - (step.span.width_us or 0)),
         ]
         return _filtered(events, inside).sort_by(view.event_time)
     if isinstance(step, StateStep):

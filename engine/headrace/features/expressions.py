@@ -6,6 +6,7 @@ null, and/or follow Kleene's logic), `plan_format.py` serialises it into the pla
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -169,6 +170,16 @@ class StateColumn(Expression):
 
 
 @dataclass(frozen=True, eq=False)
+class FeatureColumn(Expression):
+    """The value of another feature of the same plan; null where it is missing."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"feature({self.name})"
+
+
+@dataclass(frozen=True, eq=False)
 class Literal(Expression):
     """The same value in every row."""
 
@@ -202,6 +213,25 @@ class Binary(Expression):
 
 
 @dataclass(frozen=True, eq=False)
+class Call(Expression):
+    """A function of several values, with fixed parameters.
+
+    Attributes:
+        function: its name; `functions.py` lists them.
+        operands: what it is computed from, row by row.
+        parameters: what is the same in every row.
+    """
+
+    function: str
+    operands: tuple[Expression, ...]
+    parameters: tuple[Scalar | None, ...] = ()
+
+    def __str__(self) -> str:
+        inside = [*map(str, self.operands), *map(repr, self.parameters)]
+        return f"{self.function}({', '.join(inside)})"
+
+
+@dataclass(frozen=True, eq=False)
 class NamedExpression:
     """An expression that is a feature: what `FeatureSet.features` takes."""
 
@@ -212,6 +242,11 @@ class NamedExpression:
 def column(name: str) -> Column:
     """Name a column of the row itself, in an expression, a model's target, or as a feature."""
     return Column(name)
+
+
+def feature(name: str) -> FeatureColumn:
+    """Name another feature of the same feature set in an expression; null where it is missing."""
+    return FeatureColumn(name)
 
 
 def query_time() -> QueryTime:
@@ -227,15 +262,19 @@ def as_expression(value: Any) -> Expression:
     """
     if isinstance(value, Expression):
         return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DefinitionError(f"{value!r} in an expression: numbers there must be finite")
     if isinstance(value, bool | int | float | str):
         return Literal(value)
     raise DefinitionError(f"{value!r} is not a value an expression can hold; use a bool, int, float or str")
 
 
 def leaves(expression: Expression) -> list[Expression]:
-    """Columns, states, query times and literals of the tree, left to right."""
+    """Columns, states, features, query times and literals of the tree, left to right."""
     if isinstance(expression, Unary):
         return leaves(expression.operand)
     if isinstance(expression, Binary):
         return [*leaves(expression.left), *leaves(expression.right)]
+    if isinstance(expression, Call):
+        return [leaf for operand in expression.operands for leaf in leaves(operand)]
     return [expression]

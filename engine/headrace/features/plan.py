@@ -5,9 +5,9 @@ A plan is compiled once, serialised into the model package, hashed, and run by b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -15,35 +15,43 @@ from headrace.core.errors import DefinitionError, InvalidInputError, did_you_mea
 from headrace.core.hashing import digest_json
 from headrace.features.durations import TimeOffset
 from headrace.features.expressions import Expression
+from headrace.features.spans import WindowSpan
 from headrace.features.views import EventView, StateView
 
-Role: TypeAlias = Literal["window", "state", "calendar", "request", "derived"]
-ROLES: tuple[Role, ...] = ("window", "state", "calendar", "request", "derived")
+Role: TypeAlias = Literal["window", "state", "calendar", "request", "derived", "encoded"]
+ROLES: tuple[Role, ...] = ("window", "state", "calendar", "request", "derived", "encoded")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WindowStep:
-    """One statistic of one column over one window.
+    """One statistic of the events of one entity inside one window.
 
     Attributes:
         view: name of the event view.
-        by: the events' key columns.
-        on: the spine's key columns.
-        column: value column, or None where the statistic reads none.
-        statistic: `count`, `count_non_null`, `sum`, `mean`, `var`, `std`, `min`, `max` or `share`.
-        above: threshold of `share`, exclusive.
-        width_us: the window is [q - width, q).
-        resolution_bits: binary digits kept after the point in sums; 0 for integer columns.
+        by: the events' key columns; none for all events of the view.
+        on: the spine's key columns, as many.
+        where: condition over the event row that is asked first: the last five are the last five that satisfy it. None
+            where every event counts.
+        span: which of them are inside the window.
+        columns: what the statistic reads, over the event row: nothing, one value, or two for a pair (y, x).
+        statistic: lower-case name of a `headrace_kernels.arrays.Statistic`.
+        parameter: the statistic's number in the kernels' unit (`StatisticRequest.parameter`), or None.
+        skip_nan: whether NaN counts as missing; otherwise it propagates while it is inside.
+        empty: value where there is none; None for null.
+        resolution_bits: binary digits kept after the point in sums, one for each of `columns`; 0 where it is no float.
     """
 
     view: str
     by: tuple[str, ...]
     on: tuple[str, ...]
-    column: str | None
+    where: Expression | None
+    span: WindowSpan
+    columns: tuple[Expression, ...]
     statistic: str
-    above: float | None
-    width_us: int
-    resolution_bits: int
+    parameter: float | None
+    skip_nan: bool
+    empty: float | None
+    resolution_bits: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -68,24 +76,34 @@ class CalendarStep:
 
 @dataclass(frozen=True, eq=False)
 class ExpressionStep:
-    """An expression over the spine row, its query time and its states."""
+    """An expression over the spine row, its query time, its states and other features of the plan."""
 
     expression: Expression
 
 
-Step: TypeAlias = WindowStep | StateStep | CalendarStep | ExpressionStep
+@dataclass(frozen=True)
+class EncoderStep:
+    """One of the columns an encoder gives; `part` counts them from 0."""
+
+    encoder: str
+    part: int
+
+
+Step: TypeAlias = WindowStep | StateStep | CalendarStep | ExpressionStep | EncoderStep
 
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """One column of the matrix.
+    """One column of the matrix, or an intermediate value that other features read.
 
     Attributes:
         name: unique in the plan.
         role: where its values come from.
-        dtype: dtype in the matrix.
+        dtype: `float32` in the matrix, `float64` for an intermediate.
         description: one sentence for people.
         step: how it is computed.
+        digest: SHA-256 of everything the value depends on besides the tables: the steps and views behind it, the spine
+            and the query time, and not its name. Equal definitions have equal digests in every plan. Set by the plan.
     """
 
     name: str
@@ -93,6 +111,26 @@ class FeatureSpec:
     dtype: str
     description: str
     step: Step
+    digest: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderSpec:
+    """An encoder of columns of the spine row; some must be fitted to a training split before they can run.
+
+    Attributes:
+        name: unique in the plan.
+        kind: which encoder; `docs/formats/feature-plan.md` lists them.
+        of: what it reads, over the spine row.
+        settings: JSON data, as declared.
+        fitted: JSON data that fitting found; None before it.
+    """
+
+    name: str
+    kind: str
+    of: tuple[Expression, ...]
+    settings: Mapping[str, Any]
+    fitted: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +146,8 @@ class FeaturePlan:
         event_views: event views by name.
         state_views: state views by name.
         features: the matrix's columns, in order.
+        intermediates: float64 values that expressions read and the matrix does not hold.
+        encoders: encoders by name.
     """
 
     name: str
@@ -118,6 +158,21 @@ class FeaturePlan:
     event_views: Mapping[str, EventView]
     state_views: Mapping[str, StateView]
     features: tuple[FeatureSpec, ...]
+    intermediates: tuple[FeatureSpec, ...] = ()
+    encoders: Mapping[str, EncoderSpec] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from headrace.features.digests import digests_of
+
+        digests = digests_of(self)
+        for name in ("features", "intermediates"):
+            specs = tuple(replace(spec, digest=digests[spec.name]) for spec in getattr(self, name))
+            object.__setattr__(self, name, specs)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether every encoder has what it needs to run."""
+        return all(encoder.fitted is not None for encoder in self.encoders.values())
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -152,19 +207,34 @@ class FeaturePlan:
         )
 
     def without(self, roles: AbstractSet[str]) -> FeaturePlan:
-        """The plan with the features of these roles left out.
+        """The plan with the features of these roles left out, those that read one of them, and all that nothing reads.
 
         Raises:
             DefinitionError: a role is not known, or no feature remains.
         """
+        from headrace.features.pruning import names_without
+
         for role in roles:
             if role not in ROLES:
                 hint = did_you_mean(role, ROLES)
                 raise DefinitionError(f"'{role}' is no feature role; allowed: {', '.join(ROLES)}", hint=hint)
-        kept = tuple(feature for feature in self.features if feature.role not in roles)
+        kept = names_without(self, roles)
         if not kept:
             raise DefinitionError(f"plan '{self.name}' without {', '.join(sorted(roles))} features holds none")
-        return replace(self, features=kept)
+        return self.only(kept)
+
+    def only(self, names: Iterable[str]) -> FeaturePlan:
+        """The plan of these features alone, in the plan's order, with the same values.
+
+        Columns, views and encoders that nothing reads any more are left out; features that others read become
+        intermediates.
+
+        Raises:
+            InvalidInputError: there is no such feature.
+        """
+        from headrace.features.pruning import pruned
+
+        return pruned(self, [self.feature(name) for name in names])
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON data; `docs/formats/feature-plan.md` describes it."""

@@ -1,33 +1,34 @@
-"""The plan's serial form, `docs/formats/feature-plan.md`: read and written here and nowhere else."""
+"""The plan's serial form, `docs/formats/feature-plan.md`: read and written here and nowhere else.
+
+Version 2 is written; versions 1 and 2 are read, and a plan of either computes the same bits as when it was written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
-from headrace.core.errors import CorruptedError
+from headrace.core.errors import CorruptedError, DefinitionError
 from headrace.features.durations import TimeOffset
-from headrace.features.expressions import Binary, Column, Expression, Literal, QueryTime, StateColumn, Unary
-from headrace.features.plan import (
-    CalendarStep,
-    ExpressionStep,
-    FeaturePlan,
-    FeatureSpec,
-    StateStep,
-    Step,
-    WindowStep,
+from headrace.features.plan import FeaturePlan, FeatureSpec
+from headrace.features.step_format import (
+    encoder_from_json,
+    encoder_to_json,
+    expression_from_json,
+    expression_to_json,
+    plain,
+    record,
+    step_from_json,
+    step_to_json,
 )
 from headrace.features.views import EventView, StateView
 
+__all__ = ["FORMAT", "FORMAT_VERSION", "expression_from_json", "expression_to_json", "plan_from_json", "plan_to_json"]
+
 FORMAT = "headrace-feature-plan"
-FORMAT_VERSION = 1
-_STEP_KINDS: dict[str, type[WindowStep | StateStep | CalendarStep]] = {
-    "window": WindowStep,
-    "state": StateStep,
-    "calendar": CalendarStep,
-}
-_Record = TypeVar("_Record", bound="EventView | StateView | WindowStep | StateStep | CalendarStep")
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 
 
 def plan_to_json(plan: FeaturePlan) -> dict[str, Any]:
@@ -42,18 +43,11 @@ def plan_to_json(plan: FeaturePlan) -> dict[str, Any]:
             "at": {"column": plan.at.column, "offset_us": plan.at.offset_us},
         },
         "columns": {table: dict(columns) for table, columns in plan.columns.items()},
-        "event_views": [_plain(asdict(view)) for view in plan.event_views.values()],
-        "state_views": [_plain(asdict(view)) for view in plan.state_views.values()],
-        "features": [
-            {
-                "name": f.name,
-                "role": f.role,
-                "dtype": f.dtype,
-                "description": f.description,
-                "step": _step_to_json(f.step),
-            }
-            for f in plan.features
-        ],
+        "event_views": [plain(asdict(view)) for view in plan.event_views.values()],
+        "state_views": [plain(asdict(view)) for view in plan.state_views.values()],
+        "encoders": [encoder_to_json(encoder) for encoder in plan.encoders.values()],
+        "intermediates": [_spec_to_json(spec) for spec in plan.intermediates],
+        "features": [_spec_to_json(spec) for spec in plan.features],
     }
 
 
@@ -65,86 +59,75 @@ def plan_from_json(data: Mapping[str, Any]) -> FeaturePlan:
     """
     if data.get("format") != FORMAT:
         raise CorruptedError(f"this is no feature plan: its format is {data.get('format')!r}, expected '{FORMAT}'")
-    if data.get("format_version") != FORMAT_VERSION:
+    version = data.get("format_version")
+    if version not in READABLE_VERSIONS:
         raise CorruptedError(
-            f"feature plan format version {data.get('format_version')!r} is not known: this release reads "
-            f"{FORMAT_VERSION}",
+            f"feature plan format version {version!r} is not known: this release reads "
+            f"{' and '.join(map(str, READABLE_VERSIONS))}",
             hint="the plan was written by another release of headrace: upgrade, or build the package again",
         )
     try:
-        spine = data["spine"]
-        states = {view["name"]: _record(StateView, view) for view in data["state_views"]}
-        return FeaturePlan(
-            name=data["name"],
-            spine=spine["table"],
-            at=TimeOffset(spine["at"]["column"], spine["at"]["offset_us"]),
-            row_id=spine["row_id"],
-            columns={table: dict(columns) for table, columns in data["columns"].items()},
-            event_views={view["name"]: _record(EventView, view) for view in data["event_views"]},
-            state_views=states,
-            features=tuple(
-                FeatureSpec(f["name"], f["role"], f["dtype"], f["description"], _step_from_json(f["step"], states))
-                for f in data["features"]
-            ),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+        return _plan(_from_version_1(data) if version == 1 else data)
+    except (KeyError, TypeError, AttributeError, DefinitionError) as error:
         raise CorruptedError(f"the feature plan is damaged: {type(error).__name__}: {error}") from error
 
 
-def expression_to_json(expression: Expression) -> dict[str, Any]:
-    """One object a node; the key says which kind it is."""
-    match expression:
-        case Column(name):
-            return {"column": name}
-        case QueryTime():
-            return {"query_time": True}
-        case Literal(value):
-            return {"literal": value}
-        case StateColumn(view, column, on, tolerance_us):
-            return {"state": view.name, "column_of_state": column, "on": list(on), "tolerance_us": tolerance_us}
-        case Unary(operator, operand):
-            return {"unary": operator, "of": expression_to_json(operand)}
-        case Binary(operator, left, right):
-            return {"binary": operator, "left": expression_to_json(left), "right": expression_to_json(right)}
-        case _:
-            raise TypeError(f"{type(expression).__name__} has no serial form")
-
-
-def expression_from_json(data: Mapping[str, Any], states: Mapping[str, StateView]) -> Expression:
-    """Read an expression back; states are named, their views come from the plan."""
-    if "column" in data:
-        return Column(data["column"])
-    if "query_time" in data:
-        return QueryTime()
-    if "literal" in data:
-        return Literal(data["literal"])
-    if "state" in data:
-        return StateColumn(states[data["state"]], data["column_of_state"], tuple(data["on"]), data["tolerance_us"])
-    if "unary" in data:
-        return Unary(data["unary"], expression_from_json(data["of"], states))
-    return Binary(
-        data["binary"], expression_from_json(data["left"], states), expression_from_json(data["right"], states)
+def _plan(data: Mapping[str, Any]) -> FeaturePlan:
+    spine = data["spine"]
+    states = {view["name"]: record(StateView, view) for view in data["state_views"]}
+    return FeaturePlan(
+        name=data["name"],
+        spine=spine["table"],
+        at=TimeOffset(spine["at"]["column"], spine["at"]["offset_us"]),
+        row_id=spine["row_id"],
+        columns={table: dict(columns) for table, columns in data["columns"].items()},
+        event_views={view["name"]: record(EventView, view) for view in data["event_views"]},
+        state_views=states,
+        features=tuple(_spec(spec, states) for spec in data["features"]),
+        intermediates=tuple(_spec(spec, states) for spec in data["intermediates"]),
+        encoders={encoder["name"]: encoder_from_json(encoder, states) for encoder in data["encoders"]},
     )
 
 
-def _step_to_json(step: Step) -> dict[str, Any]:
-    if isinstance(step, ExpressionStep):
-        return {"kind": "expression", "expression": expression_to_json(step.expression)}
-    kind = next(name for name, cls in _STEP_KINDS.items() if isinstance(step, cls))
-    return {"kind": kind, **_plain(asdict(step))}
+def _spec_to_json(spec: FeatureSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "role": spec.role,
+        "dtype": spec.dtype,
+        "description": spec.description,
+        "step": step_to_json(spec.step),
+    }
 
 
-def _step_from_json(data: Mapping[str, Any], states: Mapping[str, StateView]) -> Step:
-    if data["kind"] == "expression":
-        return ExpressionStep(expression_from_json(data["expression"], states))
-    fields = {name: value for name, value in data.items() if name != "kind"}
-    return _record(_STEP_KINDS[data["kind"]], fields)
+def _spec(data: Mapping[str, Any], states: Mapping[str, StateView]) -> FeatureSpec:
+    step = step_from_json(data["step"], states)
+    return FeatureSpec(data["name"], data["role"], data["dtype"], data["description"], step)
 
 
-def _record(cls: type[_Record], data: Mapping[str, Any]) -> _Record:
-    construct: Callable[..., _Record] = cls
-    return construct(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+def _from_version_1(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same plan as version 2 says it: version 1 had one column, one kind of span, and no encoders."""
+    return {
+        **data,
+        "encoders": [],
+        "intermediates": [],
+        "features": [{**spec, "step": _step_from_version_1(spec["step"])} for spec in data["features"]],
+    }
 
 
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in record.items()}
+def _step_from_version_1(step: Mapping[str, Any]) -> Mapping[str, Any]:
+    if step["kind"] != "window":
+        return step
+    return {
+        "kind": "window",
+        "view": step["view"],
+        "by": step["by"],
+        "on": step["on"],
+        "where": None,
+        "span": {"kind": "duration", "width_us": step["width_us"]},
+        "columns": [] if step["column"] is None else [{"column": step["column"]}],
+        "statistic": step["statistic"],
+        "parameter": step["above"],
+        "skip_nan": False,
+        "empty": None,
+        "resolution_bits": [] if step["column"] is None else [step["resolution_bits"]],
+    }

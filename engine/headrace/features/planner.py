@@ -19,6 +19,7 @@ from headrace.features.plan import (
     StateStep,
     WindowStep,
 )
+from headrace.features.spans import WindowSpan
 from headrace.features.tables import EventTable
 from headrace.features.views import EventView, StateView
 
@@ -97,18 +98,21 @@ class _Planner:
         for by, on in zip(entry.by, entry.on, strict=True):
             self._same_key_kind(view.table, by, on)
         for column, aggregates in entry.values:
-            bits = 0
+            columns: tuple[Expression, ...] = ()
+            bits: tuple[int, ...] = ()
             if column is not None:
                 dtype = self._use(view.table, column, NUMBERS, f"windows over '{view.name}'")
-                bits = 0 if dtype in INTEGERS else entry.events.resolution_bits(column)
+                columns = (Column(column),)
+                bits = (0 if dtype in INTEGERS else entry.events.resolution_bits(column),)
             for aggregate in aggregates:
                 for width in entry.over:
                     name = "_".join([entry.prefix, *([column] if column else []), aggregate.label, width])
                     threshold = getattr(aggregate, "above", None)
                     step = WindowStep(
-                        view=view.name, by=entry.by, on=entry.on, column=column, statistic=aggregate.kind,
-                        above=None if threshold is None else float(threshold), width_us=parse_duration_us(width),
-                        resolution_bits=bits,
+                        view=view.name, by=entry.by, on=entry.on, where=None,
+                        span=WindowSpan("duration", parse_duration_us(width)), columns=columns,
+                        statistic=aggregate.kind, parameter=None if threshold is None else float(threshold),
+                        skip_nan=False, empty=None, resolution_bits=bits,
                     )  # fmt: skip
                     what = f"{aggregate.label} of {column}" if column else "number"
                     text = f"{what} over the last {width} of {view.name} with the same {' and '.join(entry.on)}"

@@ -43,6 +43,8 @@ class EventTable:
         available_at: timestamp column, when it became known; a row without it is not known yet. Where no column is
             declared, an event is known right after it happened.
         delay: how much later than `available_at` (or `event_time`) the source delivers.
+        sequence: whole-number column that orders events of equal `event_time` and `available_at`; without one, and
+            among equal numbers, the table's order does.
         table: name of the stored table; the view's own name unless the source is a reference.
         resolution: smallest step of a float column that sums tell apart, a power of two, by column or for all
             (default 2**-24). Values are rounded to it once; integer columns are exact.
@@ -59,6 +61,7 @@ class EventTable:
     delay: str = "0s"
     table: str = ""
     resolution: float | Mapping[str, float] = DEFAULT_RESOLUTION
+    sequence: str | None = None
     location: str = field(default_factory=caller_location, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +77,8 @@ class EventTable:
     @property
     def view(self) -> EventView:
         """The plan's form of this table: names and numbers only."""
-        return EventView(self.name, self.table, self.event_time, self.available_at, parse_duration_us(self.delay))
+        delay_us = parse_duration_us(self.delay)
+        return EventView(self.name, self.table, self.event_time, self.available_at, delay_us, self.sequence)
 
     def resolution_bits(self, column: str) -> int:
         """Binary digits kept after the point when a float column is summed."""

@@ -15,6 +15,7 @@ class EventView:
         event_time: timestamp column.
         available_at: timestamp column, or None when an event is known right after it happened.
         delay_us: added to the time an event is known.
+        sequence: column that orders events of equal time and availability, or None; then the table's order does.
     """
 
     name: str
@@ -22,6 +23,7 @@ class EventView:
     event_time: str
     available_at: str | None
     delay_us: int
+    sequence: str | None = None
 
 
 @dataclass(frozen=True)

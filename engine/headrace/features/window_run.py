@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headrace.core.errors import InvalidInputError
+from headrace.core.errors import DefinitionError, InvalidInputError
+from headrace.features.expressions import Column
 from headrace.features.keys import KeyCodes, without_rows
 from headrace.features.plan import WindowStep
 from headrace.features.table_columns import TableColumns
@@ -97,19 +98,20 @@ class WindowBlock:
         self.view = view
         self.events = events
         self.by, self.on = steps[0].by, steps[0].on
-        names = list(dict.fromkeys(step.column for step in steps if step.column is not None))
-        bits = {step.column: step.resolution_bits for step in steps}
+        read = [_column_name(step) for step in steps]
+        names = list(dict.fromkeys(name for name in read if name is not None))
+        bits = {name: step.resolution_bits[0] for name, step in zip(read, steps, strict=True) if name is not None}
         self.names = names
         self.bits = [bits[name] for name in names]
         self.requests = [
             WindowRequest(
                 Statistic[step.statistic.upper()],
-                step.width_us,
+                step.span.width_us or 0,
                 slot,
-                names.index(step.column) if step.column is not None else None,
-                step.above if step.above is not None else 0.0,
+                names.index(name) if name is not None else None,
+                step.parameter or 0.0,
             )
-            for step, slot in zip(steps, slots, strict=True)
+            for step, name, slot in zip(steps, read, slots, strict=True)
         ]
 
     def prepare(self, times: ViewTimes, codes: KeyCodes, spine: Spine, out: Matrix) -> PreparedBlock:
@@ -140,3 +142,17 @@ class WindowBlock:
     def _values(self) -> list[ValueColumn]:
         numbers = [self.events.numbers(name) for name in self.names]
         return [ValueColumn(values, valid, bits) for (values, valid), bits in zip(numbers, self.bits, strict=True)]
+
+
+def _column_name(step: WindowStep) -> str | None:
+    """The column a step reads, or None.
+
+    Raises:
+        DefinitionError: the step asks for more than this executor runs.
+    """
+    plain_span = step.span.kind == "duration" and step.span.closed == "left" and not step.span.include_current
+    plain_values = all(isinstance(column, Column) for column in step.columns) and len(step.columns) < 2
+    plain = plain_span and plain_values and step.where is None and not step.skip_nan and step.empty is None
+    if not plain or not step.by or Statistic[step.statistic.upper()] > Statistic.SHARE:
+        raise DefinitionError(f"the statistic '{step.statistic}' over '{step.span.label}' cannot be run yet")
+    return step.columns[0].name if step.columns and isinstance(step.columns[0], Column) else None
