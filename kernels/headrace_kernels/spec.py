@@ -95,5 +95,19 @@ KERNELS = {
             "hash_strings", "hashing", ("Starts", "Bytes", "seed"), "Hashes",
             missing="none: callers put their own answer under a null", empty="empty", error="none: integers",
         ),
+        KernelSpec(
+            "write_rescaled", "encoding", ("Floats", "Floats", "slot", "Matrix"), "Matrix, in place",
+            missing="NaN is filled before all else; Inf is clipped, or goes on as IEEE arithmetic says",
+            empty="nothing written", error="two roundings to float64",
+        ),
+        KernelSpec(
+            "write_bins", "encoding", ("Floats", "Floats", "missing", "slot", "Matrix"), "Matrix, in place",
+            missing="NaN becomes `missing`; Inf falls into an outer bin", empty="nothing written",
+            error="none: integers",
+        ),
+        KernelSpec(
+            "haversine_km", "haversine", ("Floats", "Floats", "Floats", "Floats"), "Floats",
+            missing="NaN, Inf and what is no place give NaN", empty="empty", error="2e-15 relative",
+        ),
     )
 }  # fmt: skip
