@@ -1,0 +1,157 @@
+"""How a build is cut so that it fits its memory: which features go together, in how many pieces. Pure decisions.
+
+A table either fits and is kept whole while the spine is read in chunks, or it is large: then it and the spine are cut
+into partitions of whole keys. Either way a piece holds everything its spine rows may read, so pieces give the same bits
+as the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from headrace.core.errors import ExhaustedError
+from headrace.features.build.access import Access, accesses
+from headrace.features.plan import FeaturePlan
+
+MAX_PARTITIONS = 512
+FIXED_BYTES = 64 << 20
+"""Beside the tables: the interpreter's own growth, compiled code, buffers of readers and writers."""
+TABLE_FACTOR = 2.0
+"""A table that is computed on is there twice: as Arrow and as the arrays that kernels take."""
+ROW_BYTES = 64
+"""Beside its columns a row has a code, two times, a place in its group and what sorting needs."""
+_SPREAD = 2.0  # the fullest partition of a hash holds less than twice the average, unless single keys are heavy
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """How large a table is, as far as a plan reads it."""
+
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Features that are computed together.
+
+    Attributes:
+        features: their names.
+        on: the spine's key columns that it is partitioned by; none for chunks of spine rows in their order.
+        by: the key columns of the tables that are partitioned, by table.
+        pieces: number of partitions, or of chunks.
+        rows: most spine rows computed at once.
+    """
+
+    features: tuple[str, ...]
+    on: tuple[str, ...]
+    by: Mapping[str, tuple[str, ...]]
+    pieces: int
+    rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON data, to tell whether a later run cuts the work in the same way."""
+        return {**asdict(self), "by": {table: list(columns) for table, columns in sorted(self.by.items())}}
+
+
+def lay_out(
+    plan: FeaturePlan, features: Sequence[str], sizes: Mapping[str, TableSize], memory_bytes: int
+) -> tuple[Group, ...]:
+    """Cut the work.
+
+    Args:
+        plan: what is computed.
+        features: which of its features.
+        sizes: size of every table the plan reads, the spine included.
+        memory_bytes: what the whole process may take.
+
+    Raises:
+        ExhaustedError: some features need more of the tables at once than fits; the message names them.
+    """
+    budget = memory_bytes - FIXED_BYTES
+    spine = sizes[plan.spine]
+    whole = sum(_working_bytes(size) for size in sizes.values()) + 4 * spine.rows * len(features)
+    if whole <= budget:
+        return (Group(tuple(features), (), {}, 1, max(1, spine.rows)),)
+    keyed: list[tuple[list[str], tuple[str, ...], dict[str, tuple[str, ...]]]] = []
+    chunked: list[str] = []
+    for feature in features:
+        large = [access for access in accesses(plan, feature) if _working_bytes(sizes[access.table]) > budget / 8]
+        wanted = _one_partitioning(large)
+        if wanted is None:
+            chunked.append(feature)
+            continue
+        on, by = wanted
+        for names, same_on, known in keyed:
+            if same_on == on and all(known.get(table, columns) == columns for table, columns in by.items()):
+                names.append(feature)
+                known.update(by)
+                break
+        else:
+            keyed.append(([feature], on, by))
+    groups = [_chunks(plan, chunked, sizes, budget)] if chunked else []
+    return (*groups, *(_partitions(plan, names, on, by, sizes, budget) for names, on, by in keyed))
+
+
+def _one_partitioning(large: Sequence[Access]) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]] | None:
+    """The keys of the spine and of the large tables by which all can be cut alike, or None where there are none."""
+    on = {access.on for access in large}
+    by = {access.table: access.by for access in large}
+    alike = len(on) == 1 and len(by) == len(large)
+    return (next(iter(on)), by) if alike and next(iter(on)) else None
+
+
+def _chunks(plan: FeaturePlan, names: Sequence[str], sizes: Mapping[str, TableSize], budget: float) -> Group:
+    read = {access.table for name in names for access in accesses(plan, name)}
+    kept = sum(_working_bytes(sizes[table]) for table in read)
+    if kept > budget * 0.75:
+        raise ExhaustedError(
+            f"features {_some(names)} read all of {', '.join(f'{t!r}' for t in sorted(read))} at once: about "
+            f"{_megabytes(kept)}, of {_megabytes(budget)} that are left",
+            hint="give more memory with --memory: windows without keys, and features that read large tables by "
+            "different keys, cannot be cut into partitions",
+        )
+    spine = sizes[plan.spine]
+    row_bytes = _working_bytes(spine) / max(1, spine.rows) + 8 * len(names)
+    rows = max(1, min(spine.rows, int((budget - kept) / 2 / row_bytes)))
+    return Group(tuple(names), (), {}, max(1, -(-spine.rows // rows)), rows)
+
+
+def _partitions(
+    plan: FeaturePlan,
+    names: Sequence[str],
+    on: tuple[str, ...],
+    by: Mapping[str, tuple[str, ...]],
+    sizes: Mapping[str, TableSize],
+    budget: float,
+) -> Group:
+    read = {access.table for name in names for access in accesses(plan, name)}
+    kept = sum(_working_bytes(sizes[table]) for table in read - set(by))
+    spine = sizes[plan.spine]
+    shares_spine = by.get(plan.spine) == on
+    cut = sum(_working_bytes(sizes[table]) for table in by)
+    cut += (0 if shares_spine else _working_bytes(spine)) + 8 * spine.rows * len(names)
+    room = budget - kept
+    if room <= budget / 8:
+        raise ExhaustedError(
+            f"features {_some(names)} keep about {_megabytes(kept)} of small tables, of "
+            f"{_megabytes(budget)} that are left",
+            hint="give more memory with --memory",
+        )
+    pieces = min(MAX_PARTITIONS, max(2, int(_SPREAD * cut / room) + 1))
+    return Group(tuple(names), on, dict(by), pieces, max(1, spine.rows))
+
+
+def _working_bytes(size: TableSize) -> float:
+    return TABLE_FACTOR * size.bytes + ROW_BYTES * size.rows
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:3])
+    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _megabytes(count: float) -> str:
+    return f"{count / 1e6:,.0f} MB"

@@ -1,0 +1,142 @@
+"""Compute one group of features piece by piece: chunks of the spine's rows, or partitions of its keys.
+
+Every piece becomes a part file. Parts that exist are not computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headrace.core.progress import Progress, Step
+from headrace.features.build.access import accesses
+from headrace.features.build.layout import Group
+from headrace.features.build.partitions import ROW
+from headrace.features.build.parts import write_part
+from headrace.features.build.sources import Source, read_whole, rechunked
+from headrace.features.build.spill import Spill
+from headrace.features.build.work import WorkFolder
+from headrace.features.execution import compute
+from headrace.features.plan import FeaturePlan
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyarrow as pa
+
+_SPINE = "spine"
+
+
+@dataclass(frozen=True)
+class GroupRun:
+    """One group of a build.
+
+    Attributes:
+        plan: of the group's features alone.
+        group: how it is cut.
+        number: of the group, in its folder's name.
+        sources: the build's tables.
+        work: where spills and parts go.
+        threads: for `compute`.
+        check: called between pieces; raises to end the work.
+    """
+
+    plan: FeaturePlan
+    group: Group
+    number: int
+    sources: Mapping[str, Source]
+    work: WorkFolder
+    threads: int
+    check: Callable[[], None]
+
+    def run(self, progress: Progress) -> int:
+        """Compute every piece that is not there yet; the number of pieces an earlier run had finished."""
+        missing = [piece for piece in range(self.group.pieces) if not self.work.part(self.number, piece).is_file()]
+        if missing:
+            self.work.group(self.number).mkdir(exist_ok=True)
+            label = f"group {self.number + 1}: {len(self.group.features)} features"
+            with progress.step(label, total=self.group.pieces) as step:
+                step.advance(self.group.pieces - len(missing))
+                (self._partitions if self.group.on else self._chunks)(missing, step)
+        return self.group.pieces - len(missing)
+
+    def whole(self, progress: Progress) -> npt.NDArray[np.float32]:
+        """Compute a group of one chunk at once, without a part: float32[n_rows, n_features]."""
+        tables = self._kept_tables()
+        spine = tables.get(self.plan.spine)
+        if spine is None:
+            spine = read_whole(self.sources[self.plan.spine], self.plan.columns[self.plan.spine])
+            tables[self.plan.spine] = spine
+        self.check()
+        return compute(self.plan, tables, threads=self.threads, progress=progress).values
+
+    def _chunks(self, missing: list[int], step: Step) -> None:
+        tables = self._kept_tables()
+        for piece, chunk in enumerate(self._spine_chunks()):
+            self.check()
+            if piece in missing:
+                first = piece * self.group.rows
+                self._finish(piece, np.arange(first, first + chunk.num_rows), tables, chunk)
+                step.advance()
+
+    def _spine_chunks(self) -> Iterator[pa.Table]:
+        source = self.sources[self.plan.spine]
+        return rechunked(source.batches(self.plan.columns[self.plan.spine]), self.group.rows)
+
+    def _partitions(self, missing: list[int], step: Step) -> None:
+        spills = self._spills()
+        for name, (spill, table) in spills.items():
+            if not spill.is_whole:
+                self._spill(spill, table, name, step)
+        kept = self._kept_tables()
+        for piece in missing:
+            self.check()
+            parts = {name: spill.read(piece, self.plan.columns[table]) for name, (spill, table) in spills.items()}
+            spine = parts.pop(_SPINE, None)
+            asking = parts[self.plan.spine] if spine is None else spine
+            self._finish(piece, asking.column(ROW).to_numpy(), {**kept, **parts}, spine)
+            for spill, _ in spills.values():
+                spill.discard(piece)
+            step.advance()
+
+    def _finish(
+        self, piece: int, rows: npt.NDArray[np.int64], tables: Mapping[str, pa.Table],
+        spine: pa.Table | None,
+    ) -> None:  # fmt: skip
+        import pyarrow as pa
+
+        matrix = compute(self.plan, tables, spine=spine, threads=self.threads)
+        write_part(self.work.part(self.number, piece), rows, matrix.values)
+        del matrix
+        pa.default_memory_pool().release_unused()
+
+    def _spills(self) -> dict[str, tuple[Spill, str]]:
+        """Spills by the name their table has for `compute`: one of the spine unless it is itself such a table."""
+        folder, pieces = self.work.group(self.number), self.group.pieces
+        spills = {table: (Spill(folder, table, by, pieces), table) for table, by in self.group.by.items()}
+        if self.group.by.get(self.plan.spine) != self.group.on:
+            spills[_SPINE] = (Spill(folder, _SPINE, self.group.on, pieces), self.plan.spine)
+        return spills
+
+    def _spill(self, spill: Spill, table: str, name: str, step: Step) -> None:
+        source = self.sources[table]
+        done = 0
+
+        def advanced(rows: int) -> None:
+            nonlocal done
+            self.check()
+            done += rows
+            step.note(f"{name}: {done:,} of {source.rows:,} rows partitioned")
+
+        spill.write(source, self.plan.columns[table], on_rows=advanced)
+        step.note("")
+
+    def _kept_tables(self) -> dict[str, pa.Table]:
+        """The tables that are read by key and not partitioned, whole."""
+        read = {access.table for name in self.group.features for access in accesses(self.plan, name)}
+        return {
+            table: read_whole(self.sources[table], self.plan.columns[table])
+            for table in sorted(read - set(self.group.by))
+        }
