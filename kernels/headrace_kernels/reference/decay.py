@@ -29,7 +29,7 @@ def aggregate_decayed(
     on the window's events and q alone. Simultaneous events are added in the groups' order.
 
     Null policy: skipped, in the count as well. NaN and Inf do what IEEE arithmetic says. Empty: the count is 0, the
-    others the request's `empty`, as is a mean of which every weight is 0 (older than 1,075 half-lives). Error: weights
+    others the request's `empty`, as is a mean of which every weight is 0 (older than 1,074 half-lives). Error: weights
     within 1.1 ulp of 2**x for the quotient x, whose own rounding adds up to 0.7 * |x| ulp; sums as float sums have it,
     relative to the sum of |w * x|. Complexity: O(queries x events).
 
@@ -70,7 +70,7 @@ def _exp2(x: float) -> float:
 
     Reference: P. T. P. Tang, "Table-driven implementation of the exponential function", ACM TOMS 15(2), 1989.
     """
-    if x < -1080.0:
+    if x < -1074.0:
         return 0.0
     if x >= 1023.0:
         return math.inf
@@ -79,8 +79,8 @@ def _exp2(x: float) -> float:
     power, index = divmod(int(steps), _STEPS)
     growth = 0.0
     for degree in range(6, 0, -1):
-        growth = (growth + _coefficient(degree)) * rest
-    root = _root(index)
+        growth = (growth + _COEFFICIENTS[degree - 1]) * rest
+    root = _ROOTS[index]
     return math.ldexp(root + root * growth, power)
 
 
@@ -97,3 +97,7 @@ def _root(index: int) -> float:
     for _ in range(5):
         power = math.isqrt(power)
     return float(Fraction(power, 1 << 128))
+
+
+_COEFFICIENTS = tuple(_coefficient(degree) for degree in range(1, 7))
+_ROOTS = tuple(_root(index) for index in range(_STEPS))
