@@ -7,21 +7,81 @@ was known at q and nothing else.
 This package trains nothing, stores nothing and serves nothing. Importing it loads neither Numba, Arrow nor Polars.
 """
 
-from headrace.features.aggregates import Aggregate, Count, CountNonNull, Max, Mean, Min, Share, Std, Sum, Var
 from headrace.features.calendar_features import calendar, cyclic
-from headrace.features.definitions import FeatureSet, as_of, lookup, request, windows
+from headrace.features.definitions import FeatureSet, as_of, as_of_age, lookup, request
+from headrace.features.encoders import (
+    EncoderFeature,
+    binned,
+    clipped,
+    frequency,
+    hashed,
+    imputed,
+    min_max,
+    one_hot,
+    ordinal,
+    robust_scaled,
+    scaled,
+)
 from headrace.features.execution import compute
 from headrace.features.explanation import Explanation, explain
-from headrace.features.expressions import Expression, column, query_time
+from headrace.features.expressions import Expression, column, feature, query_time
+from headrace.features.fitting import fit_plan
+from headrace.features.functions import coalesce, cross, haversine, if_else, maximum, minimum
 from headrace.features.matrix import FeatureMatrix
+from headrace.features.outline import Outline
 from headrace.features.plan import FeaturePlan, FeatureSpec
 from headrace.features.planner import compile_plan
+from headrace.features.spans import WindowSpan, calendar_window, expanding, last, session, to_date
 from headrace.features.tables import EventTable, StateTable, TableReference, table
+from headrace.features.target_encodings import frequency_encoding, target_encoding
+from headrace.features.window_features import windows
+from headrace.features.window_statistics import (
+    Aggregate,
+    Corr,
+    Count,
+    CountNonNull,
+    Cov,
+    DecayedCount,
+    DecayedMean,
+    DecayedSum,
+    Diff,
+    Distinct,
+    Entropy,
+    First,
+    Lag,
+    Last,
+    Max,
+    Mean,
+    Median,
+    Min,
+    Mode,
+    Quantile,
+    Range,
+    Rate,
+    Ratio,
+    Share,
+    SinceLast,
+    Slope,
+    Std,
+    Sum,
+    TopShare,
+    Trend,
+    Var,
+)
 
 __all__ = [
     "Aggregate",
+    "Corr",
     "Count",
     "CountNonNull",
+    "Cov",
+    "DecayedCount",
+    "DecayedMean",
+    "DecayedSum",
+    "Diff",
+    "Distinct",
+    "EncoderFeature",
+    "Entropy",
     "EventTable",
     "Explanation",
     "Expression",
@@ -29,25 +89,66 @@ __all__ = [
     "FeaturePlan",
     "FeatureSet",
     "FeatureSpec",
+    "First",
+    "Lag",
+    "Last",
     "Max",
     "Mean",
+    "Median",
     "Min",
+    "Mode",
+    "Outline",
+    "Quantile",
+    "Range",
+    "Rate",
+    "Ratio",
     "Share",
+    "SinceLast",
+    "Slope",
     "StateTable",
     "Std",
     "Sum",
     "TableReference",
+    "TopShare",
+    "Trend",
     "Var",
+    "WindowSpan",
     "as_of",
+    "as_of_age",
+    "binned",
     "calendar",
+    "calendar_window",
+    "clipped",
+    "coalesce",
     "column",
     "compile_plan",
     "compute",
+    "cross",
     "cyclic",
+    "expanding",
     "explain",
+    "feature",
+    "fit_plan",
+    "frequency",
+    "frequency_encoding",
+    "hashed",
+    "haversine",
+    "if_else",
+    "imputed",
+    "last",
     "lookup",
+    "maximum",
+    "min_max",
+    "minimum",
+    "one_hot",
+    "ordinal",
     "query_time",
     "request",
+    "robust_scaled",
+    "scaled",
+    "session",
     "table",
+    "target_encoding",
+    "to_date",
     "windows",
 ]

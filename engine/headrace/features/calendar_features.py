@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.features.locations import caller_location
+from headrace.features.time_zones import checked_zone
 
 FIELD_PERIODS = {
     "minute": 60,
@@ -42,13 +42,7 @@ class CalendarFeatures:
             if name not in FIELD_PERIODS:
                 hint = did_you_mean(name, FIELD_PERIODS)
                 raise DefinitionError(f"'{name}' is no calendar field; allowed: {', '.join(FIELD_PERIODS)}", hint=hint)
-        try:
-            ZoneInfo(self.tz)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise DefinitionError(
-                f"time zone '{self.tz}' is not known here",
-                hint="use an IANA name such as 'America/New_York'; install 'tzdata' where the system has no zones",
-            ) from error
+        checked_zone(self.tz)
 
 
 def calendar(column: str, fields: str | Sequence[str], *, tz: str = "UTC") -> CalendarFeatures:

@@ -1,31 +1,20 @@
-"""What a user declares: windows over events, as-of columns, lookups, columns of the request, and the set of them."""
+"""What a user declares beside windows: as-of columns, lookups, columns of the request, and the set of features."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from headrace.core.errors import DefinitionError, did_you_mean
-from headrace.features.aggregates import Aggregate
+from headrace.core.errors import DefinitionError
 from headrace.features.calendar_features import CalendarFeatures
 from headrace.features.durations import TimeOffset, parse_duration_us, parse_offset
-from headrace.features.expressions import Column, NamedExpression
+from headrace.features.encoders import EncoderFeature
+from headrace.features.expressions import Column, NamedExpression, QueryTime, StateColumn
 from headrace.features.locations import caller_location, located_hint
 from headrace.features.tables import EventTable, StateTable
-
-
-@dataclass(frozen=True)
-class WindowFeatures:
-    """Statistics of events of one entity over several windows; made by `windows`."""
-
-    events: EventTable
-    by: tuple[str, ...]
-    on: tuple[str, ...]
-    over: tuple[str, ...]
-    values: tuple[tuple[str | None, tuple[Aggregate, ...]], ...]
-    prefix: str
-    location: str = field(default_factory=caller_location, repr=False, compare=False)
+from headrace.features.target_encodings import TimeAwareEncoding
+from headrace.features.window_features import WindowFeatures, as_names
 
 
 @dataclass(frozen=True)
@@ -40,52 +29,9 @@ class StateFeatures:
     location: str = field(default_factory=caller_location, repr=False, compare=False)
 
 
-Feature: TypeAlias = WindowFeatures | StateFeatures | CalendarFeatures | NamedExpression | Column
-
-
-def windows(  # the parts of one sentence, all but one by keyword
-    events: EventTable,
-    *,
-    by: str | Sequence[str],
-    over: str | Sequence[str],
-    values: Mapping[str | None, Sequence[Aggregate]],
-    on: str | Sequence[str] | None = None,
-    prefix: str | None = None,
-) -> WindowFeatures:
-    """Statistics of the events visible at q with an event time in [q - width, q).
-
-    Features are named `<by>_<column>_<statistic>_<width>`, e.g. `origin_arr_delay_mean_3h`, and `<by>_count_3h`.
-
-    Args:
-        events: where events come from.
-        by: the events' key columns that name the entity.
-        over: window widths, e.g. `["1h", "7d"]`.
-        values: statistics by value column; the key None holds statistics that read no column (`Count`).
-        on: the spine's columns that name the entity, where they have other names than `by`.
-        prefix: replaces `<by>` in the names.
-
-    Raises:
-        DefinitionError: a key the table does not declare, a duration or statistic that is not one.
-    """
-    by_columns = _as_names(by)
-    on_columns = _as_names(on) if on is not None else by_columns
-    location = caller_location()
-    for name in by_columns:
-        if name not in events.keys:
-            known = ", ".join(events.keys)
-            raise DefinitionError(
-                f"windows by '{name}': event table '{events.name}' declares the keys {known}",
-                hint=located_hint(location, did_you_mean(name, events.keys)),
-            )
-    if len(on_columns) != len(by_columns):
-        raise DefinitionError(
-            f"windows by {list(by_columns)} on {list(on_columns)}: as many columns on both sides", hint=location
-        )
-    widths = tuple(width.strip() for width in _as_names(over))
-    if not widths or not all(parse_duration_us(width) for width in widths) or not values:
-        raise DefinitionError("windows need at least one width longer than zero and one statistic", hint=location)
-    checked = tuple((column, _checked_aggregates(column, values[column], location)) for column in values)
-    return WindowFeatures(events, by_columns, on_columns, widths, checked, prefix or "_".join(on_columns), location)
+Feature: TypeAlias = (
+    WindowFeatures | StateFeatures | CalendarFeatures | TimeAwareEncoding | EncoderFeature | NamedExpression | Column
+)
 
 
 def as_of(
@@ -113,6 +59,22 @@ def as_of(
             f"as_of('{state.name}'): the table has no valid_from", hint="use lookup() for a table without time"
         )
     return _state_features(state, columns, tolerance=tolerance, on=on, prefix=prefix)
+
+
+def as_of_age(
+    state: StateTable, *, on: str | Sequence[str] | None = None, prefix: str | None = None
+) -> NamedExpression:
+    """Hours from the `valid_from` of the last row known at q to q: the feature `<state>_age_hours`.
+
+    Raises:
+        DefinitionError: the table is a static lookup.
+    """
+    if state.valid_from is None:
+        raise DefinitionError(f"as_of_age('{state.name}'): the table has no valid_from")
+    found = _state_features(state, state.valid_from, tolerance=None, on=on, prefix=prefix)
+    since = StateColumn(state.view, state.valid_from, found.on, None, state)
+    age = QueryTime().hours_since_epoch() - since.hours_since_epoch()
+    return NamedExpression(f"{found.prefix}_age_hours", age)
 
 
 def lookup(
@@ -144,7 +106,8 @@ class FeatureSet:
         name: the set's name.
         spine: the table whose rows ask.
         at: query time: a timestamp column of the spine, optionally plus or minus a duration.
-        features: what `windows`, `as_of`, `lookup`, `calendar`, `cyclic`, `request` and `.named()` return.
+        features: what `windows`, `as_of`, `lookup`, `calendar`, `cyclic`, `request`, `target_encoding`,
+            `frequency_encoding`, the encoders and `.named()` return.
         row_id: column that names a row for joining answers back.
 
     Raises:
@@ -163,7 +126,7 @@ class FeatureSet:
         if not self.features:
             raise DefinitionError(f"feature set '{self.name}' holds no features", hint=self.location)
         for entry in self.features:
-            if not isinstance(entry, WindowFeatures | StateFeatures | CalendarFeatures | NamedExpression | Column):
+            if not isinstance(entry, Feature):
                 raise DefinitionError(
                     f"feature set '{self.name}' holds {entry!r}, which is no feature",
                     hint=located_hint(self.location, "give an expression a name with .named('...')"),
@@ -184,29 +147,11 @@ def _state_features(
     on: str | Sequence[str] | None,
     prefix: str | None,
 ) -> StateFeatures:
-    on_columns = _as_names(on) if on is not None else tuple(state.keys)
+    on_columns = as_names(on) if on is not None else tuple(state.keys)
     location = caller_location()
     if len(on_columns) != len(state.keys):
         raise DefinitionError(
             f"'{state.name}' has the keys {list(state.keys)}; on={list(on_columns)} must name as many", hint=location
         )
     tolerance_us = parse_duration_us(tolerance) if tolerance is not None else None
-    return StateFeatures(state, _as_names(columns), on_columns, tolerance_us, prefix or state.name, location)
-
-
-def _as_names(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _checked_aggregates(column: str | None, aggregates: Sequence[Aggregate], location: str) -> tuple[Aggregate, ...]:
-    for aggregate in aggregates:
-        if not isinstance(aggregate, Aggregate):
-            raise DefinitionError(
-                f"{aggregate!r} is no window statistic", hint=located_hint(location, "for example hr.Mean()")
-            )
-        if column is None and aggregate.needs_column:
-            raise DefinitionError(
-                f"{type(aggregate).__name__} needs a value column",
-                hint=located_hint(location, "put it under its column"),
-            )
-    return tuple(aggregates)
+    return StateFeatures(state, as_names(columns), on_columns, tolerance_us, prefix or state.name, location)

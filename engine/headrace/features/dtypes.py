@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from headrace.core.errors import DefinitionError
-from headrace.features.expressions import Binary, Expression, FeatureColumn, Literal, QueryTime, Unary
+from headrace.features.expressions import Binary, Call, Expression, FeatureColumn, Literal, QueryTime, Unary
 
 INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool"})
 FLOATS = frozenset({"float32", "float64"})
@@ -17,7 +17,7 @@ _ARITHMETIC = {"add", "sub", "mul"}
 _COMPARISON = {"gt", "ge", "lt", "le", "eq", "ne"}
 
 
-def expression_dtype(expression: Expression, dtype_of: Callable[[Expression], str]) -> str:
+def expression_dtype(expression: Expression, dtype_of: Callable[[Expression], str]) -> str:  # noqa: PLR0911
     """Type of an expression's value: `int64`, `float64`, `bool`, `string` or `timestamp`.
 
     Args:
@@ -40,6 +40,8 @@ def expression_dtype(expression: Expression, dtype_of: Callable[[Expression], st
             return _binary_dtype(
                 expression, operator, expression_dtype(left, dtype_of), expression_dtype(right, dtype_of)
             )
+        case Call(_, operands, _):
+            return _call_dtype(expression, [expression_dtype(operand, dtype_of) for operand in operands])
         case _:
             return _widened(dtype_of(expression))
 
@@ -75,3 +77,33 @@ def _binary_dtype(expression: Expression, operator: str, left: str, right: str) 
     if operator in {"and", "or"} and left == right == "bool":
         return "bool"
     raise DefinitionError(f"'{expression}' combines a {left} and a {right}, which do not fit together")
+
+
+def _call_dtype(call: Call, operands: list[str]) -> str:
+    """Type of a function's value.
+
+    Raises:
+        DefinitionError: the function does not take operands of these types.
+    """
+    numbers = all(dtype in {"int64", "float64"} for dtype in operands)
+    match call.function:
+        case "haversine" | "sqrt" | "log1p" if numbers:
+            return "float64"
+        case "minimum" | "maximum" | "clip" if numbers:
+            whole = all(not isinstance(bound, float) for bound in call.parameters)
+            return "int64" if whole and set(operands) == {"int64"} else "float64"
+        case "coalesce" if numbers or len(set(operands)) == 1:
+            return _joined(operands)
+        case "if_else" if operands[0] == "bool" and (
+            set(operands[1:]) <= {"int64", "float64"} or len({*operands[1:]}) == 1
+        ):
+            return _joined(operands[1:])
+        case "is_in" if operands[0] == {str: "string", int: "int64", bool: "bool"}[type(call.parameters[0])]:
+            return "bool"
+        case "cross" if set(operands) <= {"int64", "bool", "string"}:
+            return "string"
+    raise DefinitionError(f"'{call}': {call.function} does not work on a {' and a '.join(operands)}")
+
+
+def _joined(dtypes: list[str]) -> str:
+    return "float64" if "float64" in dtypes else dtypes[0]

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.core.errors import DefinitionError, InvalidInputError, did_you_mean
-from headrace.features.expressions import Binary, Column, Expression, Literal, Unary
+from headrace.features.expressions import Binary, Call, Column, Expression, Literal, Unary
+from headrace.features.function_evaluation import call_function
 
 if TYPE_CHECKING:
     Resolve = Callable[[Expression], Any]
@@ -97,6 +98,8 @@ def _value(expression: Expression, resolve: Resolve) -> Any:
             return _apply(operator, [_value(operand, resolve)])
         case Binary(operator, left, right):
             return _apply(operator, [_value(left, resolve), _value(right, resolve)])
+        case Call(function, operands, parameters):
+            return call_function(function, [_value(operand, resolve) for operand in operands], parameters)
         case _:
             return resolve(expression)
 

@@ -7,6 +7,7 @@ null, and/or follow Kleene's logic), `plan_format.py` serialises it into the pla
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -64,6 +65,42 @@ class Expression:
     def abs(self) -> Expression:
         """Distance from zero."""
         return Unary("abs", self)
+
+    def sqrt(self) -> Expression:
+        """Square root; NaN below zero."""
+        return Call("sqrt", (self,))
+
+    def log1p(self) -> Expression:
+        """Natural logarithm of 1 + value, accurate near zero; -Inf at -1, NaN below."""
+        return Call("log1p", (self,))
+
+    def clip(self, low: float | None = None, high: float | None = None) -> Expression:
+        """The value moved into [low, high]; NaN stays.
+
+        Raises:
+            DefinitionError: no bound, one that is not finite, or low above high.
+        """
+        bounds = [value for value in (low, high) if value is not None]
+        if not bounds or not all(math.isfinite(value) for value in bounds) or bounds != sorted(bounds):
+            raise DefinitionError(f"clip({low!r}, {high!r}) on '{self}': one or two finite bounds, low first")
+        return Call("clip", (self,), (low, high))
+
+    def fill_null(self, value: Expression | Scalar) -> Expression:
+        """The value, or another where it is null; NaN is a value."""
+        return Call("coalesce", (self, as_expression(value)))
+
+    def is_in(self, values: Iterable[Scalar]) -> Expression:
+        """Whether the value is one of several; null where it is null.
+
+        Raises:
+            DefinitionError: no value, or a float, which does not name a category.
+        """
+        members = tuple(dict.fromkeys(values)) if not isinstance(values, str) else ()
+        if not members or len({type(member) for member in members}) > 1 or isinstance(members[0], float):
+            raise DefinitionError(
+                f"'{self}'.is_in({values!r}): write a list of strings, of whole numbers or of booleans"
+            )
+        return Call("is_in", (self,), members)
 
     def __add__(self, other: Expression | Scalar) -> Expression:
         return Binary("add", self, as_expression(other))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from headrace.core.errors import DefinitionError, InvalidInputError, did_you_mean
 from headrace.core.hashing import digest_json
@@ -17,6 +17,9 @@ from headrace.features.durations import TimeOffset
 from headrace.features.expressions import Expression
 from headrace.features.spans import WindowSpan
 from headrace.features.views import EventView, StateView
+
+if TYPE_CHECKING:
+    from headrace.features.outline import Outline
 
 Role: TypeAlias = Literal["window", "state", "calendar", "request", "derived", "encoded"]
 ROLES: tuple[Role, ...] = ("window", "state", "calendar", "request", "derived", "encoded")
@@ -235,6 +238,12 @@ class FeaturePlan:
         from headrace.features.pruning import pruned
 
         return pruned(self, [self.feature(name) for name in names])
+
+    def outline(self) -> Outline:
+        """How the plan is run: what is sorted, bounded and scanned once, and what shares it."""
+        from headrace.features.outline import outline
+
+        return outline(self)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON data; `docs/formats/feature-plan.md` describes it."""

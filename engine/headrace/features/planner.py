@@ -2,126 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.features.calendar_features import CalendarFeatures
-from headrace.features.definitions import Feature, FeatureSet, StateFeatures, WindowFeatures
-from headrace.features.dtypes import INTEGERS, KEYS, NUMBERS, TIMESTAMP, expression_dtype
-from headrace.features.durations import format_duration, parse_duration_us
+from headrace.features.definitions import Feature, FeatureSet, StateFeatures
+from headrace.features.draft import Draft, Schemas
+from headrace.features.dtypes import KEYS, NUMBERS, TIMESTAMP
+from headrace.features.durations import format_duration
+from headrace.features.encoders import EncoderFeature
 from headrace.features.expressions import Column, Expression, NamedExpression, StateColumn
 from headrace.features.locations import located_hint
-from headrace.features.plan import (
-    CalendarStep,
-    ExpressionStep,
-    FeaturePlan,
-    FeatureSpec,
-    StateStep,
-    WindowStep,
-)
-from headrace.features.spans import WindowSpan
-from headrace.features.tables import EventTable
-from headrace.features.views import EventView, StateView
-
-Schemas = Mapping[str, Mapping[str, str]]
+from headrace.features.plan import CalendarStep, EncoderStep, ExpressionStep, FeaturePlan, FeatureSpec, StateStep
+from headrace.features.target_checks import check_target
+from headrace.features.target_encodings import TimeAwareEncoding, plan_encoding
+from headrace.features.window_features import WindowFeatures
+from headrace.features.window_planning import plan_windows
 
 
-def compile_plan(feature_set: FeatureSet, schemas: Schemas) -> FeaturePlan:
+def compile_plan(feature_set: FeatureSet, schemas: Schemas, *, target: Expression | None = None) -> FeaturePlan:
     """Compile a feature set against the tables it reads.
 
     Args:
         feature_set: what the user declared.
         schemas: column types (`int64`, `float64`, `string`, `timestamp`, ...) by column, by stored table.
+        target: what a model learns from these features, over the spine row; features that would know it are refused.
 
     Raises:
-        DefinitionError: an unknown table or column, a type that does not fit, or two features with one name.
+        DefinitionError: an unknown table or column, a type that does not fit, two features with one name, features that
+            read each other in a circle, or the target inside its own features.
     """
-    return _Planner(feature_set, schemas).plan()
+    return _Planner(feature_set, schemas).plan(target)
 
 
 class _Planner:
-    """Collects what the features read while it compiles them.
-
-    Invariants: every column handed to a feature has been checked and recorded; a view name means one view.
-    """
+    """Compiles the features of one set, one after the other, into one draft."""
 
     def __init__(self, feature_set: FeatureSet, schemas: Schemas) -> None:
         self.set = feature_set
-        self.schemas = schemas
-        self.columns: dict[str, dict[str, str]] = {}
-        self.event_views: dict[str, EventView] = {}
-        self.state_views: dict[str, StateView] = {}
-        self.location = feature_set.location
-        self.spine = feature_set.spine.table
+        self.draft = Draft(schemas, feature_set.spine.table, feature_set.query_time, feature_set.location)
+        self.places: dict[str, str] = {}
 
-    def plan(self) -> FeaturePlan:
-        at = self.set.query_time
-        self._use(self.spine, at.column, frozenset({TIMESTAMP}), "the query time")
+    def plan(self, target: Expression | None) -> FeaturePlan:
+        draft, at = self.draft, self.set.query_time
+        draft.use(draft.spine, at.column, frozenset({TIMESTAMP}), "the query time")
         if self.set.row_id is not None:
-            self._use(self.spine, self.set.row_id, KEYS, "the row id")
-        specs: dict[str, FeatureSpec] = {}
-        for entry in self.set.features:
-            self.location = getattr(entry, "location", self.set.location)
-            for spec in self._compile(entry):
-                if spec.name in specs:
-                    raise DefinitionError(
-                        f"two features of '{self.set.name}' are named '{spec.name}'",
-                        hint=located_hint(self.location, "give one of them a prefix= or another name"),
-                    )
-                specs[spec.name] = spec
-        return FeaturePlan(
+            draft.use(draft.spine, self.set.row_id, KEYS, "the row id")
+        specs = self._specs()
+        self._check_references(specs)
+        plan = FeaturePlan(
             name=self.set.name,
-            spine=self.spine,
+            spine=draft.spine,
             at=at,
             row_id=self.set.row_id,
-            columns={table: dict(sorted(self.columns[table].items())) for table in sorted(self.columns)},
-            event_views=dict(sorted(self.event_views.items())),
-            state_views=dict(sorted(self.state_views.items())),
+            columns={table: dict(sorted(draft.columns[table].items())) for table in sorted(draft.columns)},
+            event_views=dict(sorted(draft.event_views.items())),
+            state_views=dict(sorted(draft.state_views.items())),
             features=tuple(specs.values()),
+            intermediates=tuple(draft.intermediates.values()),
+            encoders=dict(sorted(draft.encoders.items())),
         )
+        if target is not None:
+            check_target(plan, draft.schemas[draft.spine], target, self.places, self.set.location)
+        return plan
 
-    def _compile(self, entry: Feature) -> Iterator[FeatureSpec]:
+    def _specs(self) -> dict[str, FeatureSpec]:
+        specs: dict[str, FeatureSpec] = {}
+        for entry in self.set.features:
+            self.draft.location = getattr(entry, "location", self.set.location)
+            for spec in self._compile(entry):
+                if spec.name in specs:
+                    raise self.draft.error(
+                        f"two features of '{self.set.name}' are named '{spec.name}'",
+                        "give one of them a prefix= or another name",
+                    )
+                specs[spec.name] = spec
+                self.places[spec.name] = self.draft.location
+        return specs
+
+    def _compile(self, entry: Feature) -> Iterator[FeatureSpec]:  # noqa: PLR0911  # one a kind
         match entry:
             case WindowFeatures():
-                return self._windows(entry)
+                return plan_windows(self.draft, entry)
             case StateFeatures():
                 return self._states(entry)
             case CalendarFeatures():
                 return self._calendar(entry)
+            case TimeAwareEncoding():
+                return plan_encoding(self.draft, entry)
+            case EncoderFeature():
+                return self._encoder(entry)
             case Column(name):
                 return self._expression(name, entry)
             case NamedExpression(name, expression):
                 return self._expression(name, expression)
 
-    def _windows(self, entry: WindowFeatures) -> Iterator[FeatureSpec]:
-        view = self._event_view(entry.events)
-        for by, on in zip(entry.by, entry.on, strict=True):
-            self._same_key_kind(view.table, by, on)
-        for column, aggregates in entry.values:
-            columns: tuple[Expression, ...] = ()
-            bits: tuple[int, ...] = ()
-            if column is not None:
-                dtype = self._use(view.table, column, NUMBERS, f"windows over '{view.name}'")
-                columns = (Column(column),)
-                bits = (0 if dtype in INTEGERS else entry.events.resolution_bits(column),)
-            for aggregate in aggregates:
-                for width in entry.over:
-                    name = "_".join([entry.prefix, *([column] if column else []), aggregate.label, width])
-                    threshold = getattr(aggregate, "above", None)
-                    step = WindowStep(
-                        view=view.name, by=entry.by, on=entry.on, where=None,
-                        span=WindowSpan("duration", parse_duration_us(width)), columns=columns,
-                        statistic=aggregate.kind, parameter=None if threshold is None else float(threshold),
-                        skip_nan=False, empty=None, resolution_bits=bits,
-                    )  # fmt: skip
-                    what = f"{aggregate.label} of {column}" if column else "number"
-                    text = f"{what} over the last {width} of {view.name} with the same {' and '.join(entry.on)}"
-                    yield FeatureSpec(name, "window", "float32", text, step)
-
     def _states(self, entry: StateFeatures) -> Iterator[FeatureSpec]:
         for column in entry.columns:
             state = StateColumn(entry.state.view, column, entry.on, entry.tolerance_us)
-            self._use_state(state, NUMBERS)
+            self.draft.use_state(state, NUMBERS)
             text = f"{column} of {entry.state.name} for the {' and '.join(entry.on)}"
             if entry.state.valid_from:
                 limit = f", at most {format_duration(entry.tolerance_us)} old" if entry.tolerance_us is not None else ""
@@ -130,7 +109,7 @@ class _Planner:
             yield FeatureSpec(f"{entry.prefix}_{column}", "state", "float32", text, step)
 
     def _calendar(self, entry: CalendarFeatures) -> Iterator[FeatureSpec]:
-        self._use(self.spine, entry.column, frozenset({TIMESTAMP}), "a calendar field")
+        self.draft.use(self.draft.spine, entry.column, frozenset({TIMESTAMP}), "a calendar field")
         for field in entry.fields:
             for encoding in ("sin", "cos") if entry.cyclic else ("number",):
                 suffix = f"_{encoding}" if entry.cyclic else ""
@@ -139,63 +118,32 @@ class _Planner:
                 step = CalendarStep(entry.column, field, entry.tz, encoding)
                 yield FeatureSpec(f"{entry.column}_{field}{suffix}", "calendar", "float32", text, step)
 
+    def _encoder(self, entry: EncoderFeature) -> Iterator[FeatureSpec]:
+        encoder, parts = entry.specs()
+        for expression in encoder.of:
+            dtype = self.draft.asked_dtype(expression)
+            if dtype not in entry.dtypes:
+                allowed = ", ".join(sorted(entry.dtypes))
+                raise self.draft.error(f"{entry.kind} of '{expression}', a {dtype}; allowed: {allowed}")
+        self.draft.encoder(encoder)
+        for name, part, text in parts:
+            yield FeatureSpec(name, "encoded", "float32", text, EncoderStep(encoder.name, part))
+
     def _expression(self, name: str, expression: Expression) -> Iterator[FeatureSpec]:
-        dtype = expression_dtype(expression, self._leaf_dtype)
+        dtype = self.draft.asked_dtype(expression)
         if dtype not in NUMBERS:
-            raise DefinitionError(f"feature '{name}' is a {dtype}, not a number", hint=self.location)
+            hint = "encode it: for example hr.one_hot or hr.ordinal" if dtype == "string" else None
+            raise self.draft.error(f"feature '{name}' is a {dtype}, not a number", hint)
         bare = isinstance(expression, Column)
         text = f"{expression} of the request" if bare else str(expression)
         yield FeatureSpec(name, "request" if bare else "derived", "float32", text, ExpressionStep(expression))
 
-    def _leaf_dtype(self, leaf: Expression) -> str:
-        if isinstance(leaf, Column):
-            return self._use(self.spine, leaf.name, NUMBERS | {TIMESTAMP, "string"}, "an expression")
-        assert isinstance(leaf, StateColumn), leaf
-        return self._use_state(leaf, NUMBERS | {TIMESTAMP, "string"})
-
-    def _event_view(self, events: EventTable) -> EventView:
-        view = events.view
-        times = [view.event_time, *([view.available_at] if view.available_at else [])]
-        for column in times:
-            self._use(view.table, column, frozenset({TIMESTAMP}), f"event table '{view.name}'")
-        if self.event_views.setdefault(view.name, view) != view:
-            raise DefinitionError(f"two different event tables are named '{view.name}'", hint=self.location)
-        return view
-
-    def _use_state(self, state: StateColumn, allowed: frozenset[str]) -> str:
-        view = state.view
-        if self.state_views.setdefault(view.name, view) != view:
-            raise DefinitionError(f"two different state tables are named '{view.name}'", hint=self.location)
-        for key, on in zip(view.keys, state.on, strict=True):
-            self._same_key_kind(view.table, key, on)
-        if view.valid_from is not None:
-            self._use(view.table, view.valid_from, frozenset({TIMESTAMP}), f"state table '{view.name}'")
-        return self._use(view.table, state.column, allowed, f"state table '{view.name}'")
-
-    def _same_key_kind(self, table: str, by: str, on: str) -> None:
-        mine = self._use(table, by, KEYS, "a key")
-        theirs = self._use(self.spine, on, KEYS, "a key")
-        if (mine == "string") != (theirs == "string"):
-            raise DefinitionError(
-                f"key '{by}' of table '{table}' is a {mine}, '{on}' of '{self.spine}' a {theirs}", hint=self.location
-            )
-
-    def _use(self, table: str, column: str, allowed: frozenset[str], reader: str) -> str:
-        if table not in self.schemas:
-            raise DefinitionError(
-                f"{reader} reads table '{table}', which is not there",
-                hint=located_hint(self.location, did_you_mean(table, self.schemas)),
-            )
-        if column not in self.schemas[table]:
-            raise DefinitionError(
-                f"{reader} reads column '{column}', which table '{table}' does not have",
-                hint=located_hint(self.location, did_you_mean(column, self.schemas[table])),
-            )
-        dtype = self.schemas[table][column]
-        if dtype not in allowed:
-            raise DefinitionError(
-                f"{reader} reads column '{column}' of '{table}', a {dtype}; allowed: {', '.join(sorted(allowed))}",
-                hint=self.location,
-            )
-        self.columns.setdefault(table, {})[column] = dtype
-        return dtype
+    def _check_references(self, specs: dict[str, FeatureSpec]) -> None:
+        """Expressions may name features that stand after them; circles are found when the plan is made."""
+        known = {*specs, *(spec.name for spec in self.draft.intermediates.values())}
+        for name, location in self.draft.references.items():
+            if name not in known:
+                raise DefinitionError(
+                    f"an expression reads the feature '{name}', which '{self.set.name}' does not have",
+                    hint=located_hint(location, did_you_mean(name, specs)),
+                )

@@ -6,10 +6,13 @@ first: a span selects among visible events.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from headrace.features.durations import format_duration
+from headrace.core.errors import DefinitionError, did_you_mean
+from headrace.features.durations import format_duration, parse_duration_us
+from headrace.features.time_zones import checked_zone
 
 SpanKind: TypeAlias = Literal["duration", "calendar", "to_date", "count", "session", "expanding"]
 Closed: TypeAlias = Literal["left", "right", "both", "none"]
@@ -17,6 +20,8 @@ Closed: TypeAlias = Literal["left", "right", "both", "none"]
 SPAN_KINDS: tuple[SpanKind, ...] = ("duration", "calendar", "to_date", "count", "session", "expanding")
 CLOSED: tuple[Closed, ...] = ("left", "right", "both", "none")
 TO_DATE_FIELDS = ("day", "week", "month", "year")
+_CALENDAR_LENGTH = re.compile(r"(\d+)(y|mo|w|d)")
+_CALENDAR_UNITS = {"y": (12, 0), "mo": (1, 0), "w": (0, 7), "d": (0, 1)}  # months, days
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,7 @@ class WindowSpan:
         """The span's part of a feature name, in the shortest words: `3h`, `1mo`, `month_to_date`, `last_10`, `ever`."""
         match self.kind:
             case "calendar":
-                months = f"{self.months}mo" if self.months else ""
-                return months + (f"{self.days}cd" if self.days else "")
+                return f"{self.months}mo" if self.months else f"calendar_{self.days}d"
             case "to_date":
                 return f"{self.field}_to_date"
             case "count":
@@ -71,3 +75,76 @@ class WindowSpan:
             case _:
                 assert self.width_us is not None
                 return ("session_" if self.kind == "session" else "") + format_duration(self.width_us)
+
+
+def last(events: int) -> WindowSpan:
+    """The newest visible events of the entity: `last(10)`.
+
+    Raises:
+        DefinitionError: not a whole number from 1.
+    """
+    if isinstance(events, bool) or not isinstance(events, int) or events < 1:
+        raise DefinitionError(f"last({events!r}): how many events must be a whole number, at least 1")
+    return WindowSpan("count", events=events)
+
+
+def session(gap: str) -> WindowSpan:
+    """The events of the session still open: pauses inside it, and since its newest event, are at most `gap`.
+
+    Raises:
+        DefinitionError: the gap is no duration longer than zero.
+    """
+    width_us = parse_duration_us(gap)
+    if width_us == 0:
+        raise DefinitionError("session('0s'): the gap must be longer than zero")
+    return WindowSpan("session", width_us)
+
+
+def expanding() -> WindowSpan:
+    """Everything that is visible."""
+    return WindowSpan("expanding")
+
+
+def calendar_window(length: str, *, tz: str) -> WindowSpan:
+    """From the same clock time a number of months or days ago: `calendar_window("1mo", tz="America/New_York")`.
+
+    Args:
+        length: a whole number and `y`, `mo`, `w` or `d`; days here have 23 to 25 hours, as the zone's clocks have it.
+        tz: IANA zone name.
+
+    Raises:
+        DefinitionError: another length, or an unknown zone.
+    """
+    match = _CALENDAR_LENGTH.fullmatch(length.strip())
+    if match is None or not 0 < int(match[1]) <= 10_000:
+        raise DefinitionError(
+            f"calendar_window('{length}'): write a whole number and one of y, mo, w, d", hint="for example '1mo'"
+        )
+    months, days = _CALENDAR_UNITS[match[2]]
+    count = int(match[1])
+    return WindowSpan("calendar", months=count * months, days=count * days, tz=checked_zone(tz))
+
+
+def to_date(field: str, *, tz: str) -> WindowSpan:
+    """Since the start of the day, ISO week, month or year: `to_date("month", tz="America/New_York")`.
+
+    Raises:
+        DefinitionError: another field, or an unknown zone.
+    """
+    if field not in TO_DATE_FIELDS:
+        raise DefinitionError(
+            f"to_date('{field}'): allowed: {', '.join(TO_DATE_FIELDS)}", hint=did_you_mean(field, TO_DATE_FIELDS)
+        )
+    return WindowSpan("to_date", tz=checked_zone(tz), field=field)
+
+
+def parse_span(text: str) -> WindowSpan:
+    """A fixed duration as people write it.
+
+    Raises:
+        DefinitionError: it is none, or zero.
+    """
+    width_us = parse_duration_us(text)
+    if width_us == 0:
+        raise DefinitionError(f"a window of '{text}' holds nothing: it must be longer than zero")
+    return WindowSpan("duration", width_us)

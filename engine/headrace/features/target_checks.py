@@ -1,0 +1,68 @@
+"""Refuse features that would know the target: what a model is to learn must not be among what it learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headrace.core.errors import DefinitionError
+from headrace.features.draft import Draft
+from headrace.features.expressions import Column, Expression, leaves
+from headrace.features.locations import located_hint
+from headrace.features.plan import FeaturePlan, FeatureSpec, WindowStep
+from headrace.features.reads import reads, required
+
+
+def check_target(
+    plan: FeaturePlan, schema: Mapping[str, str], target: Expression, places: Mapping[str, str], location: str
+) -> None:
+    """Check that no feature reads a column of the target before it is known.
+
+    A column that the target reads must not be read from the row itself; nor from events of the spine's own table,
+    unless the view says when they become known (`available_at` or a delay).
+
+    Args:
+        plan: the features.
+        schema: column types of the spine's table.
+        target: an expression over the spine row.
+        places: where each feature was written, by name.
+        location: where the feature set was written.
+
+    Raises:
+        DefinitionError: a feature knows the target, or the target reads a column that is not there.
+    """
+    draft = Draft({plan.spine: schema}, plan.spine, plan.at, location)
+    dtype = draft.asked_dtype(target)
+    if dtype not in {"bool", "int64", "float64"}:
+        raise draft.error(f"the target '{target}' is a {dtype}, neither a condition nor a number")
+    secret = {leaf.name for leaf in leaves(target) if isinstance(leaf, Column)}
+    specs = {spec.name: spec for spec in (*plan.intermediates, *plan.features)}
+    for feature in plan.features:
+        for name in required(plan, [feature.name]):
+            known = sorted(secret & _known_too_early(plan, specs[name]))
+            if known:
+                raise DefinitionError(
+                    f"feature '{feature.name}' reads '{known[0]}' of '{plan.spine}', as the target '{target}' does: it "
+                    "would know the answer",
+                    hint=located_hint(places.get(feature.name, location), _advice(specs[name])),
+                )
+
+
+def _known_too_early(plan: FeaturePlan, spec: FeatureSpec) -> set[str]:
+    """Columns of the spine's table that a feature reads as if they were known when the row asks."""
+    step = spec.step
+    if not isinstance(step, WindowStep):
+        return {column for table, column in reads(plan, [step]).columns if table == plan.spine} - {plan.at.column}
+    view = plan.event_views[step.view]
+    says_when = view.available_at is not None or view.delay_us > 0
+    if view.table != plan.spine or (says_when and not step.span.include_current):
+        return set()
+    values = [*step.columns, *([step.where] if step.where is not None else [])]
+    return {leaf.name for value in values for leaf in leaves(value) if isinstance(leaf, Column)}
+
+
+def _advice(spec: FeatureSpec) -> str:
+    if not isinstance(spec.step, WindowStep):
+        return "leave it out, or read it from past events in a window"
+    if spec.step.span.include_current:
+        return "leave out include_current=True"
+    return "declare when events become known: available_at= or delay="
