@@ -73,7 +73,7 @@ def _kinds(left: ValueColumn, right: ValueColumn | None) -> npt.NDArray[np.int8]
 
 def _scale(column: ValueColumn, kinds: npt.NDArray[np.int8], index: int) -> Integers:
     paired: Flags = kinds == _FINITE
-    return scale_column(ValueColumn(column.values, paired, column.bits), index, sums=True).scaled
+    return scale_column(column, paired, index)[0]
 
 
 def _check_range(frames: WindowFrames, kinds: npt.NDArray[np.int8], columns: Sequence[Integers]) -> None:

@@ -54,7 +54,8 @@ def _rank(frames: WindowFrames, column: ValueColumn) -> tuple[Integers, Starts, 
     places = np.flatnonzero(~nan)
     starts = frames.events.groups.starts
     codes = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-    groups = group_rows(codes, places[np.argsort(values[places])], len(starts) - 1)
+    ascending = places[np.argsort(values[places])].astype(np.int32)
+    groups = group_rows(ascending, codes, 0, len(starts) - 1)
     ranks[groups.rows] = np.arange(len(groups.rows))
     return ranks, groups.starts, values[groups.rows]
 
@@ -142,7 +143,7 @@ def _find(counts: npt.NDArray[np.int32], offsets: Integers, begin: int, smaller:
 @inlined
 def _between(low: float, high: float, fraction: float) -> float:
     difference = high - low
-    if np.isinf(difference) and np.isfinite(low) and np.isfinite(high):
+    if np.isinf(difference):
         return low * (1.0 - fraction) + high * fraction
     if fraction >= 0.5:
         return high - difference * (1.0 - fraction)

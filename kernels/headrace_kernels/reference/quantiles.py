@@ -19,11 +19,11 @@ def aggregate_quantiles(
 
     With x[0] <= ... <= x[n-1] the values and h = p * (n - 1): x[h] where h is whole; else, with a = x[floor h],
     b = x[floor h + 1] and t = h - floor h, it is a + (b - a) * t, for t >= 0.5 b - (b - a) * (1 - t): the bits of
-    `numpy.quantile(method="linear")`. Two refinements: equal neighbours are the answer, and where b - a of finite
-    numbers overflows it is a * (1 - t) + b * t.
+    `numpy.quantile(method="linear")`. Two refinements: equal neighbours are the answer, and where b - a is infinite it
+    is a * (1 - t) + b * t, which is finite between finite numbers and infinite beside an infinite one.
 
-    Null policy: skipped. NaN inside: NaN. Inf is a value; between both, or beside a finite one, the formula decides.
-    Zero has no sign. Integers are rounded to float64 before they are compared. Empty: the request's `empty`.
+    Null policy: skipped. NaN inside: NaN. Inf is a value; between both infinities is NaN. Zero has no sign. Integers
+    are rounded to float64 before they are compared. Empty: the request's `empty`.
     Complexity: O(queries x events x log(events)).
 
     Args:
@@ -51,7 +51,7 @@ def _quantile(values: list[float], request: StatisticRequest) -> float:
     if fraction == 0.0 or ascending[below + 1] == low:
         return low
     high = ascending[below + 1]
-    if math.isinf(high - low) and math.isfinite(high) and math.isfinite(low):
+    if math.isinf(high - low):
         return low * (1.0 - fraction) + high * fraction
     if fraction >= 0.5:
         return high - (high - low) * (1.0 - fraction)
