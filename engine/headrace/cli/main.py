@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from headrace import __version__
-from headrace.cli import models, monitor, predict, release, report, run, serve
+from headrace.cli import features, models, monitor, predict, release, report, run, serve
 from headrace.cli.console import fail
 from headrace.core.errors import EXIT_CODES, CancelledError, Code, HeadraceError
 from headrace.core.logging import configure_logging
@@ -25,6 +25,7 @@ app = typer.Typer(
     epilog="First time here? `headrace run examples/flights`, then open the report it names.",
 )
 app.command("run")(run.run)
+app.add_typer(features.app, name="features")
 app.command("serve")(serve.serve)
 app.command("predict")(predict.predict)
 app.add_typer(release.app, name="release")

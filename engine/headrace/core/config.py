@@ -52,6 +52,19 @@ def cpu_budget(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
     return max(1, min(cpus, int(quota))) if quota is not None else cpus
 
 
+def memory_budget(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes of memory this process may use: the machine's, lowered by a cgroup limit (v2 or v1)."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            text = (cgroup_root / file).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            limits.append(int(text))
+    return min(limits)
+
+
 def _cgroup_quota(root: Path) -> float | None:
     try:
         limit, period = (root / "cpu.max").read_text().split()

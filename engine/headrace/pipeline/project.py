@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from headrace.core.errors import DefinitionError, HeadraceError, NotFoundError
+from headrace.core.errors import DefinitionError
 from headrace.features import EventTable, StateTable, TableReference
 from headrace.monitoring import DriftSettings, RetrainPolicy
+from headrace.pipeline.project_file import find_project_file, import_project_file
 from headrace.training import Model
 from headrace.validation import Schema
-
-PROJECT_FILE = "project.py"
-_MODULE = "headrace_project"
 
 
 @dataclass(frozen=True)
@@ -141,43 +136,12 @@ def load_project(path: Path) -> tuple[Project, Path]:
         NotFoundError: there is no such file.
         DefinitionError: the file does not run, or does not define exactly one Project.
     """
-    file = path / PROJECT_FILE if path.is_dir() else path
-    if not file.is_file():
-        raise NotFoundError(f"there is no project at {path}", hint=f"a project is a folder that holds {PROJECT_FILE}")
-    module = _import_file(file.resolve())
+    file = find_project_file(path)
+    module = import_project_file(file)
     found = [value for value in vars(module).values() if isinstance(value, Project)]
     if len(found) != 1:
         raise DefinitionError(
             f"{file} defines {len(found)} projects; it must define exactly one",
             hint='end the file with: project = hr.Project("name", model=...)',
         )
-    return found[0], file.resolve().parent
-
-
-def _import_file(file: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(_MODULE, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[_MODULE] = module
-    sys.path.insert(0, str(file.parent))  # a project's own modules stand beside its file
-    try:
-        spec.loader.exec_module(module)
-    except HeadraceError as error:
-        raise type(error)(f"{error.message}\n       {_place(error, file)}", hint=error.hint) from error
-    except Exception as error:
-        raise DefinitionError(
-            f"{file.name} does not run: {type(error).__name__}: {error}\n       {_place(error, file)}"
-        ) from error
-    finally:
-        sys.path.remove(str(file.parent))
-    return module
-
-
-def _place(error: BaseException, file: Path) -> str:
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == file.parent
-    ]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(file)
+    return found[0], file.parent

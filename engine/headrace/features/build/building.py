@@ -22,7 +22,7 @@ from headrace.core.errors import (
 )
 from headrace.core.hashing import digest_json
 from headrace.core.progress import Progress, SilentProgress
-from headrace.features.build.layout import Group, TableSize, lay_out
+from headrace.features.build.layout import MAX_PARTITIONS, Group, TableSize, lay_out, lay_out_evenly
 from headrace.features.build.manifest import Input, Manifest
 from headrace.features.build.merge import Columns, MatrixColumns, Target, merge
 from headrace.features.build.outputs import StoredColumns, check_suffix
@@ -45,16 +45,20 @@ class BuildSettings:
     Attributes:
         memory_bytes: what the process may take altogether; larger tables are cut to fit.
         threads: worker threads.
+        pieces: cut everything that can be cut into so many chunks or partitions, whatever fits; None cuts as needed.
     """
 
     memory_bytes: int = 4 * GIB
     threads: int = 2
+    pieces: int | None = None
 
     def __post_init__(self) -> None:
         if self.memory_bytes < GIB // 4:
             raise InvalidInputError(f"memory is {self.memory_bytes:,} bytes; a build needs at least 256 MiB")
         if self.threads < 1:
             raise InvalidInputError(f"threads is {self.threads}; it must be at least 1")
+        if self.pieces is not None and not 1 <= self.pieces <= MAX_PARTITIONS:
+            raise InvalidInputError(f"pieces is {self.pieces}; allowed: 1 to {MAX_PARTITIONS}")
 
 
 @dataclass(frozen=True)
@@ -193,7 +197,7 @@ def carry_out(work: Work, settings: BuildSettings, progress: Progress, cancelled
         if cancelled():
             raise CancelledError(f"building {work.output} was cancelled", hint="run it again to go on where it stopped")
 
-    groups = lay_out(plan, computed, _sizes(work), settings.memory_bytes) if computed else ()
+    groups = _groups(work, settings) if computed else ()
     cut = {"work": describe(work, 0).to_json(), "groups": [group.to_json() for group in groups]}
     with _writing(work.output), work_folder(work.output, digest_json(cut)) as folder:
         columns, resumed = _columns(work, groups, folder, settings, progress, check)
@@ -258,6 +262,12 @@ def _columns(
         parts = [folder.part(number, piece) for piece in range(group.pieces)]
         columns.append(PartColumns(parts, slots, settings.memory_bytes // (8 * len(groups))))
     return columns, resumed
+
+
+def _groups(work: Work, settings: BuildSettings) -> tuple[Group, ...]:
+    if settings.pieces is not None:
+        return lay_out_evenly(work.plan, work.computed, _sizes(work), settings.pieces)
+    return lay_out(work.plan, work.computed, _sizes(work), settings.memory_bytes)
 
 
 def _sizes(work: Work) -> dict[str, TableSize]:

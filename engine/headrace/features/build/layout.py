@@ -22,6 +22,7 @@ TABLE_FACTOR = 2.0
 """A table that is computed on is there twice: as Arrow and as the arrays that kernels take."""
 ROW_BYTES = 64
 """Beside its columns a row has a code, two times, a place in its group and what sorting needs."""
+_LARGE = 1 / 8  # of the budget: a table that takes more is cut
 _SPREAD = 2.0  # the fullest partition of a hash holds less than twice the average, unless single keys are heavy
 
 
@@ -75,24 +76,57 @@ def lay_out(
     whole = sum(_working_bytes(size) for size in sizes.values()) + 4 * spine.rows * len(features)
     if whole <= budget:
         return (Group(tuple(features), (), {}, 1, max(1, spine.rows)),)
-    keyed: list[tuple[list[str], tuple[str, ...], dict[str, tuple[str, ...]]]] = []
+    large = {table for table, size in sizes.items() if _working_bytes(size) > budget * _LARGE}
+    chunked, keyed = _sorted_out(plan, features, large)
+    groups = [_chunks(plan, chunked, sizes, budget)] if chunked else []
+    return (*groups, *(_partitions(plan, cut, sizes, budget) for cut in keyed))
+
+
+def lay_out_evenly(
+    plan: FeaturePlan, features: Sequence[str], sizes: Mapping[str, TableSize], pieces: int
+) -> tuple[Group, ...]:
+    """Cut everything that can be cut into so many pieces, whatever its size: to show that the cut does not matter.
+
+    Args:
+        plan: what is computed.
+        features: which of its features.
+        sizes: size of every table the plan reads, the spine included.
+        pieces: how many.
+    """
+    chunked, keyed = _sorted_out(plan, features, set(sizes))
+    spine_rows = sizes[plan.spine].rows
+    rows = max(1, -(-spine_rows // pieces))
+    groups = [Group(tuple(chunked), (), {}, max(1, -(-spine_rows // rows)), rows)] if chunked else []
+    return (*groups, *(Group(tuple(cut.names), cut.on, cut.by, pieces, rows) for cut in keyed))
+
+
+@dataclass
+class _Cut:
+    """Features whose large tables are partitioned alike."""
+
+    names: list[str]
+    on: tuple[str, ...]
+    by: dict[str, tuple[str, ...]]
+
+
+def _sorted_out(plan: FeaturePlan, features: Sequence[str], large: set[str]) -> tuple[list[str], list[_Cut]]:
+    """Features that are computed in chunks of the spine, and those that share a partitioning."""
     chunked: list[str] = []
+    cuts: list[_Cut] = []
     for feature in features:
-        large = [access for access in accesses(plan, feature) if _working_bytes(sizes[access.table]) > budget / 8]
-        wanted = _one_partitioning(large)
+        wanted = _one_partitioning([access for access in accesses(plan, feature) if access.table in large])
         if wanted is None:
             chunked.append(feature)
             continue
         on, by = wanted
-        for names, same_on, known in keyed:
-            if same_on == on and all(known.get(table, columns) == columns for table, columns in by.items()):
-                names.append(feature)
-                known.update(by)
+        for cut in cuts:
+            if cut.on == on and all(cut.by.get(table, columns) == columns for table, columns in by.items()):
+                cut.names.append(feature)
+                cut.by.update(by)
                 break
         else:
-            keyed.append(([feature], on, by))
-    groups = [_chunks(plan, chunked, sizes, budget)] if chunked else []
-    return (*groups, *(_partitions(plan, names, on, by, sizes, budget) for names, on, by in keyed))
+            cuts.append(_Cut([feature], on, by))
+    return chunked, cuts
 
 
 def _one_partitioning(large: Sequence[Access]) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]] | None:
@@ -119,14 +153,8 @@ def _chunks(plan: FeaturePlan, names: Sequence[str], sizes: Mapping[str, TableSi
     return Group(tuple(names), (), {}, max(1, -(-spine.rows // rows)), rows)
 
 
-def _partitions(
-    plan: FeaturePlan,
-    names: Sequence[str],
-    on: tuple[str, ...],
-    by: Mapping[str, tuple[str, ...]],
-    sizes: Mapping[str, TableSize],
-    budget: float,
-) -> Group:
+def _partitions(plan: FeaturePlan, chosen: _Cut, sizes: Mapping[str, TableSize], budget: float) -> Group:
+    names, on, by = chosen.names, chosen.on, chosen.by
     read = {access.table for name in names for access in accesses(plan, name)}
     kept = sum(_working_bytes(sizes[table]) for table in read - set(by))
     spine = sizes[plan.spine]
@@ -141,7 +169,7 @@ def _partitions(
             hint="give more memory with --memory",
         )
     pieces = min(MAX_PARTITIONS, max(2, int(_SPREAD * cut / room) + 1))
-    return Group(tuple(names), on, dict(by), pieces, max(1, spine.rows))
+    return Group(tuple(names), on, by, pieces, max(1, spine.rows))
 
 
 def _working_bytes(size: TableSize) -> float:

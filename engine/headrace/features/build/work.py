@@ -49,7 +49,9 @@ class WorkFolder:
             os.fsync(file.fileno())
         manifest.write(self.path / _PENDING)
         self.staged.replace(self.output)
-        manifest.write(manifest_path(self.output))
+        beside = manifest_path(self.output)
+        manifest.write(beside)
+        beside.chmod(self.output.stat().st_mode & 0o777)  # whoever may read the matrix may read what its columns are
 
     def group(self, number: int) -> Path:
         """Folder of one group's spills and parts."""
@@ -95,6 +97,15 @@ def work_folder(output: Path, key: str) -> Iterator[WorkFolder]:
             raise
         shutil.rmtree(path)
         Path(lock.name).unlink(missing_ok=True)
+
+
+def discard(output: Path) -> None:
+    """Forget that an output was built: its manifest and what an interrupted build left; the file itself stays.
+
+    The next build computes everything and replaces the file.
+    """
+    manifest_path(output).unlink(missing_ok=True)
+    shutil.rmtree(_folder(output), ignore_errors=True)
 
 
 def recover(output: Path) -> None:
