@@ -111,10 +111,10 @@ def load_dataset(context: RunContext) -> Dataset:
         matrix=matrix,
         spine=spine,
         ids=np.array(spine[plan.row_id].to_pylist(), np.str_),
-        times=_micros(spine[view.event_time]),
+        times=microseconds(spine[view.event_time]),
         labels=labels,
         labelled=labelled,
-        known_at=_micros(known),
+        known_at=microseconds(known),
     )
 
 
@@ -151,6 +151,16 @@ def used_table(context: RunContext, name: str, stored: str, version: int) -> dic
     }
 
 
+def microseconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """A timestamp column as int64[n], microseconds since 1970-01-01 UTC; null is the largest int64."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = pc.fill_null(column.cast(pa.int64()), np.iinfo(np.int64).max)
+    values: npt.NDArray[np.int64] = whole.to_numpy()
+    return values
+
+
 def _labels(context: RunContext, spine: pa.Table) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -164,15 +174,6 @@ def _labels(context: RunContext, spine: pa.Table) -> tuple[npt.NDArray[np.bool_]
     labelled = pc.is_valid(target).to_numpy(zero_copy_only=False)
     labels = pc.fill_null(target, fill_value=False).to_numpy(zero_copy_only=False)
     return labels, labelled
-
-
-def _micros(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    whole = pc.fill_null(column.cast(pa.int64()), np.iinfo(np.int64).max)
-    values: npt.NDArray[np.int64] = whole.to_numpy()
-    return values
 
 
 def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:

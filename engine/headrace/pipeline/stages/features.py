@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.core.files import staged_directory
-from headrace.features import FeaturePlan, compile_plan, compute
+from headrace.features import FeaturePlan, compile_plan, compute, fit_plan
 from headrace.pipeline.context import RunContext
-from headrace.pipeline.dataset import MATRIX_FILE, PLAN_FILE, QUERY_TIME_FILE, read_tables, table_schemas
+from headrace.pipeline.dataset import (
+    MATRIX_FILE,
+    PLAN_FILE,
+    QUERY_TIME_FILE,
+    microseconds,
+    read_table,
+    read_tables,
+    table_schemas,
+)
 from headrace.pipeline.stage import StageOutcome
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class FeaturesStage:
@@ -21,8 +33,9 @@ class FeaturesStage:
     code: ClassVar[tuple[str, ...]] = ("core", "features", "kernels")
 
     def inputs(self, context: RunContext) -> Any:
-        """The plan: equal plans on equal tables give equal bits."""
-        return _compile(context).digest
+        """The plan, and the split where encoders learn from it: equal ones on equal tables give equal bits."""
+        plan = _compile(context)
+        return plan.digest if plan.is_fitted else [plan.digest, context.project.model.split.to_json()]
 
     def outputs(self, context: RunContext) -> list[Path]:
         """The matrix and its plan."""
@@ -37,6 +50,7 @@ class FeaturesStage:
         tables = read_tables(context, plan)
         read_s = context.clock.monotonic() - started
         started = context.clock.monotonic()
+        plan = _fitted(context, plan, tables)
         matrix = compute(plan, tables, threads=context.settings.threads, progress=context.progress)
         compute_s = context.clock.monotonic() - started
         with staged_directory(context.workspace.features, replace=True) as staged:
@@ -61,3 +75,13 @@ class FeaturesStage:
 
 def _compile(context: RunContext) -> FeaturePlan:
     return compile_plan(context.project.model.features, table_schemas(context))
+
+
+def _fitted(context: RunContext, plan: FeaturePlan, tables: Mapping[str, pa.Table]) -> FeaturePlan:
+    """The plan with its encoders fitted to the rows that the model is trained on."""
+    if plan.is_fitted:
+        return plan
+    model = context.project.model
+    event_time = model.features.spine.event_time
+    times = microseconds(read_table(context, plan.spine, [event_time])[event_time])
+    return fit_plan(plan, tables, rows=model.split.masks(times).train)
