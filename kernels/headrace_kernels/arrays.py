@@ -1,4 +1,4 @@
-"""What kernels take: rows grouped by key and ordered in time, value columns, and where each statistic goes."""
+"""What kernels take: rows grouped by key and ordered in time, windows over them, value columns, statistics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from headrace_kernels.dtypes import Flags, Floats, Integers, Positions, Starts, 
 
 
 class Statistic(IntEnum):
-    """Statistics of a window; the numbers index a kernel's slot table."""
+    """Statistics of a window."""
 
     COUNT = 0
     COUNT_NON_NULL = 1
@@ -68,13 +68,35 @@ class Groups:
 
 
 @dataclass(frozen=True)
+class EventTimes:
+    """When the rows of an event table happened and from which query time on they are seen.
+
+    An event is visible from max(time + lag_us, known + delay_us) on; without `known`, from time + lag_us on.
+
+    Attributes:
+        time: int64[n_rows].
+        known: int64[n_rows], when an event became known, or None where it is known at its own time.
+        delay_us: how much later than `known` the source delivers.
+        lag_us: least time between an event and the first query that sees it: 1 where peers do not count, 0 where they
+            do; where there is no `known`, at least the source's delay.
+        sequence: int64[n_rows], orders events of equal time and visibility, or None.
+    """
+
+    time: Times
+    known: Times | None
+    delay_us: int
+    lag_us: int
+    sequence: Integers | None
+
+
+@dataclass(frozen=True)
 class GroupedEvents:
-    """Events by key, within a key by (time, visible_at, position).
+    """Events by key, within a key by (time, visible_at, sequence, position).
 
     Attributes:
         groups: the events' rows by key.
         time: int64[n_grouped], event times, in the groups' order.
-        visible_at: int64[n_grouped], the first query time that sees the event; always later than its time.
+        visible_at: int64[n_grouped], the first query time that sees the event; never before its time.
         ordered: whether `visible_at` never decreases within a key: what a query sees is then a prefix of its group.
     """
 
@@ -99,36 +121,17 @@ class GroupedQueries:
 
 @dataclass(frozen=True)
 class ValueColumn:
-    """A column that statistics read, in the event table's order.
+    """A column that statistics read, by place.
 
     Attributes:
-        values: float64[n_rows] or int64[n_rows]; what stands under a null is ignored.
-        valid: bool[n_rows], False = null; None where nothing is null.
+        values: float64[n_events] or int64[n_events]; what stands under a null is ignored.
+        valid: bool[n_events], False = null; None where nothing is null.
         bits: binary digits kept after the point in sums; 0 for integers.
     """
 
     values: Floats | Integers
     valid: Flags | None
     bits: int
-
-
-@dataclass(frozen=True)
-class WindowRequest:
-    """One statistic over one window.
-
-    Attributes:
-        statistic: which.
-        width_us: the window is [q - width, q).
-        slot: the matrix's column it is written to.
-        column: index of the value column; None for COUNT.
-        above: threshold of SHARE, exclusive.
-    """
-
-    statistic: Statistic
-    width_us: int
-    slot: int
-    column: int | None = None
-    above: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -180,9 +183,9 @@ class ExactRangeError(ArithmeticError):
     """A value or a sum does not fit the exact 64-bit range at the declared resolution.
 
     Attributes:
-        column: index of the value column.
+        column: which of the kernel's value columns.
     """
 
-    def __init__(self, message: str, column: int) -> None:
+    def __init__(self, message: str, column: int = 0) -> None:
         super().__init__(message)
         self.column = column

@@ -49,31 +49,67 @@ KERNELS = {
     spec.name: spec
     for spec in (
         KernelSpec(
-            "group_rows", "grouping", ("Codes", "Positions", "n_keys"), "Groups",
-            missing="code -1 is no key: left out", empty="no rows in any group", error="none: integers",
+            "group_rows", "grouping", ("Rows", "Codes", "low", "n_keys"), "Groups",
+            missing="rows without a key are in no bucket", empty="no rows in any group", error="none: integers",
         ),
         KernelSpec(
-            "group_events", "grouping", ("Codes", "Times", "Times", "n_keys"), "GroupedEvents",
-            missing="code -1 is no key: left out", empty="no rows in any group, ordered", error="none: integers",
+            "group_events", "grouping", ("Rows", "Codes", "low", "n_keys", "EventTimes"), "GroupedEvents",
+            missing="rows without a key are in no bucket", empty="no rows in any group, ordered",
+            error="none: integers",
         ),
         KernelSpec(
-            "group_queries", "grouping", ("Codes", "Times", "n_keys"), "GroupedQueries",
-            missing="code -1 is no key: left out", empty="no rows in any group", error="none: integers",
+            "group_queries", "grouping", ("Rows", "Codes", "low", "n_keys", "Times"), "GroupedQueries",
+            missing="rows without a key are in no bucket", empty="no rows in any group", error="none: integers",
         ),
         KernelSpec(
-            "aggregate_windows", "windows",
-            ("GroupedEvents", "GroupedQueries", "ValueColumn*", "WindowRequest*", "Matrix"), "Matrix, in place",
+            "bound_visible", "frames", ("GroupedEvents", "GroupedQueries"), "Positions",
+            missing="none: rows without a time are in no bucket", empty="the group's start", error="none: integers",
+        ),
+        KernelSpec(
+            "bound_since", "frames", ("GroupedEvents", "GroupedQueries", "Times", "Positions"), "Positions",
+            missing="none: rows without a time are in no bucket", empty="`last`", error="none: integers",
+        ),
+        KernelSpec(
+            "bound_newest", "frames", ("GroupedEvents", "GroupedQueries", "n_events", "Positions"), "Positions",
+            missing="none: rows without a time are in no bucket", empty="`last`", error="none: integers",
+        ),
+        KernelSpec(
+            "bound_session", "frames", ("GroupedEvents", "GroupedQueries", "gap_us", "Positions"), "Positions",
+            missing="none: rows without a time are in no bucket", empty="`last`", error="none: integers",
+        ),
+        KernelSpec(
+            "window_moves", "frames", ("GroupedEvents", "GroupedQueries", "Positions", "Positions", "Positions"),
+            "Positions, Positions",
+            missing="none: rows without a time are in no bucket", empty="no moves", error="none: integers",
+        ),
+        KernelSpec(
+            "aggregate_moments", "moments", ("WindowFrames", "ValueColumn", "StatisticRequest*", "Results"),
+            "Results, in place",
             missing="null skipped; NaN propagates while inside; Inf does what IEEE arithmetic says, variance is NaN",
-            empty="counts 0, all else NaN; variance needs two values",
+            empty="counts 0, all else request.empty; variance needs two values",
             error="sums exact; mean two, variance three roundings to float64",
         ),
         KernelSpec(
-            "match_states", "asof", ("GroupedEvents", "GroupedQueries", "tolerance_us", "n_rows"), "Positions",
-            missing="no key: -1", empty="-1", error="none: integers",
+            "aggregate_extremes", "extremes", ("WindowFrames", "ValueColumn", "StatisticRequest*", "Results"),
+            "Results, in place",
+            missing="null skipped; NaN propagates while inside; Inf is compared", empty="request.empty",
+            error="none: selections; range one rounding",
         ),
         KernelSpec(
-            "gather_rows", "asof", ("Matrix", "Positions", "Positions", "Matrix"), "Matrix, in place",
+            "match_states", "asof", ("GroupedEvents", "GroupedQueries", "tolerance_us"), "Positions",
+            missing="none: rows without a key or time are in no bucket", empty="-1", error="none: integers",
+        ),
+        KernelSpec(
+            "take_matches", "asof", ("Floats", "Positions", "Floats"), "Floats, in place",
             missing="NaN copied; -1 gives NaN", empty="nothing written", error="none: copies",
+        ),
+        KernelSpec(
+            "take_rows", "rows", ("Array", "Positions", "Array"), "Array, in place",
+            missing="NaN copied", empty="nothing written", error="none: copies",
+        ),
+        KernelSpec(
+            "write_rows", "rows", ("Results", "Positions", "Positions", "Matrix"), "Matrix, in place",
+            missing="NaN copied", empty="nothing written", error="one rounding to the matrix's dtype",
         ),
         KernelSpec(
             "calendar_field", "cyclic", ("Times", "CalendarField"), "Integers",
@@ -94,6 +130,38 @@ KERNELS = {
         KernelSpec(
             "hash_strings", "hashing", ("Starts", "Bytes", "seed"), "Hashes",
             missing="none: callers put their own answer under a null", empty="empty", error="none: integers",
+        ),
+        KernelSpec(
+            "aggregate_ends", "ends", ("WindowFrames", "ValueColumn", "StatisticRequest*", "Results"),
+            "Results, in place",
+            missing="null skipped; NaN and Inf are values", empty="the request's `empty`",
+            error="selections exact; differences one rounding, quotients two",
+        ),
+        KernelSpec(
+            "aggregate_categories", "categories",
+            ("WindowFrames", "Codes", "Floats", "Hashes", "StatisticRequest*", "Results"), "Results, in place",
+            missing="code -1 is null: skipped", empty="0 distinct, else the request's `empty`",
+            error="counts exact; shares one rounding; entropy about 1e-15 * log(events); sketch 1.6 % (standard error)",
+        ),
+        KernelSpec(
+            "aggregate_quantiles", "quantiles", ("WindowFrames", "ValueColumn", "StatisticRequest*", "Results"),
+            "Results, in place",
+            missing="null skipped; NaN propagates while inside; Inf is a value", empty="the request's `empty`",
+            error="selections exact; interpolation as numpy.quantile, bit for bit",
+        ),
+        KernelSpec(
+            "aggregate_decayed", "decay", ("WindowFrames", "ValueColumn", "StatisticRequest*", "Results"),
+            "Results, in place",
+            missing="null skipped; NaN and Inf do what IEEE arithmetic says",
+            empty="count 0, else the request's `empty`",
+            error="weights 1.1 ulp + 0.7 ulp a half-life of age; float64 sums, oldest first",
+        ),
+        KernelSpec(
+            "aggregate_pairs", "pairs",
+            ("WindowFrames", "ValueColumn", "ValueColumn", "StatisticRequest*", "Results"), "Results, in place",
+            missing="a null on either side: skipped; NaN or Inf inside: NaN",
+            empty="fewer than two pairs, or nothing varies: the request's `empty`",
+            error="numerators exact; then two to four roundings to float64",
         ),
         KernelSpec(
             "write_rescaled", "encoding", ("Floats", "Floats", "slot", "Matrix"), "Matrix, in place",

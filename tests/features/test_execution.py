@@ -78,10 +78,14 @@ def test_a_selection_of_rows_gets_the_bits_it_gets_among_all(plan, tables, equal
     assert (alone.query_time == together.query_time[chosen]).all()
 
 
-def test_threads_row_order_chunks_and_tiles_change_no_bit(plan, tables, equal, monkeypatch):
+def test_threads_row_order_chunks_and_buckets_change_no_bit(plan, tables, equal, monkeypatch):
     together = hr.compute(plan, tables, threads=1)
     assert equal(hr.compute(plan, tables, threads=2).values, together.values)
-    monkeypatch.setattr("headrace.features.execution_run._TILE_ROWS", 7)
+    for rows in (1, 7):
+        monkeypatch.setattr("headrace.features.executor.key_groups._BUCKET_ROWS", rows)
+        assert equal(hr.compute(plan, tables, threads=2).values, together.values)
+    monkeypatch.setattr("headrace_kernels.cpu.partitions._BINS", 2)
+    monkeypatch.setattr("headrace_kernels.cpu.partitions._CHUNK_ROWS", 11)
     assert equal(hr.compute(plan, tables, threads=3).values, together.values)
     flights = tables["flights"]
     chunked = pa.concat_tables([flights.slice(0, 50), flights.slice(50, 1), flights.slice(51)])
@@ -134,7 +138,7 @@ def test_lookups_calendar_and_expressions_read_the_row_itself(plan, tables):
 
 def test_every_kernel_is_compiled_for_one_signature(plan, tables, world):
     """Nulls, Inf, whole numbers or selections never make a user wait for another compilation."""
-    from headrace_kernels.cpu import asof, bounds, cyclic, extremes, grouping, moments
+    from headrace_kernels.cpu import asof, cyclic, extremes, frames, grouping, moments, partitions, scaling
 
     without_nulls = {**tables, "flights": tables["flights"].filter(pc.is_valid(tables["flights"]["arrives_at"]))}
     for given in (tables, world(5, n_flights=3), without_nulls):
@@ -142,7 +146,7 @@ def test_every_kernel_is_compiled_for_one_signature(plan, tables, world):
         hr.compute(plan, given, spine=given["flights"].slice(1, 1))
     kernels = [
         value
-        for module in (asof, bounds, cyclic, extremes, grouping, moments)
+        for module in (asof, cyclic, extremes, frames, grouping, moments, partitions, scaling)
         for value in vars(module).values()
         if hasattr(value, "signatures") and value.signatures
     ]
@@ -186,10 +190,11 @@ def test_importing_the_definitions_loads_no_heavy_library():
 
 
 def test_progress_is_reported(plan, tables):
-    notes = []
+    notes, done, promised = [], [], []
 
     class Recorder:
         def step(self, label, total=None):
+            promised.append(total)
             notes.append(label)
             return self
 
@@ -202,8 +207,13 @@ def test_progress_is_reported(plan, tables):
         def note(self, text):
             notes.append(text)
 
+        def advance(self, amount):
+            done.append(amount)
+
     hr.compute(plan, tables, progress=Recorder())
-    assert notes == ["features of departures", "grouping", "writing", "done"]
+    assert notes[0] == "features of departures" and notes[-1] == "done"
+    assert "by origin" in notes
+    assert sum(done) == promised[0]
 
 
 def perturb(table, column, where, value):

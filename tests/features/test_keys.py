@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.features import keys
-from headrace.features.table_columns import TableColumns
+from headrace.features.executor import keys
+from headrace.features.executor.columns import TableColumns
 
 PART = st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from([1, 2, 3, None])), max_size=20)
 DTYPES = {"name": "string", "number": "int64"}

@@ -10,6 +10,8 @@ from headrace.features.matrix import FeatureMatrix
 from headrace.features.plan import FeaturePlan
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 
@@ -18,6 +20,7 @@ def compute(
     tables: Mapping[str, pa.Table],
     *,
     spine: pa.Table | None = None,
+    out: npt.NDArray[np.float32] | None = None,
     threads: int = 2,
     progress: Progress | None = None,
 ) -> FeatureMatrix:
@@ -27,13 +30,15 @@ def compute(
         plan: what to compute.
         tables: stored tables by name, with at least the plan's columns.
         spine: the rows that ask, by default the plan's spine table. A subset of it gives the same bits.
+        out: float32[n_rows, n_features], C-contiguous, to write into, so that a caller can use memory again.
         threads: worker threads; the result does not depend on their number.
         progress: where to report to.
 
     Raises:
         InvalidInputError: a table or column is missing, has another type than the plan says, a row has no query time,
-            or a sum leaves the exact range.
+            a sum
+            leaves the exact range, or `out` has another shape or dtype.
     """
-    from headrace.features.execution_run import run_plan  # here, so that definitions load without Arrow and Numba
+    from headrace.features.executor.run import run_plan  # here, so that definitions load without Arrow and Numba
 
-    return run_plan(plan, tables, spine=spine, threads=threads, progress=progress or SilentProgress())
+    return run_plan(plan, tables, spine=spine, out=out, threads=threads, progress=progress or SilentProgress())

@@ -12,11 +12,12 @@ import pyarrow as pa
 from headrace.core.errors import InvalidInputError
 from headrace.features.evaluation import evaluate
 from headrace.features.execution import compute
+from headrace.features.executor.columns import TableColumns
+from headrace.features.executor.matching import match_states
+from headrace.features.executor.spine import Spine
+from headrace.features.executor.states import take_states
 from headrace.features.expressions import Column, Expression, FeatureColumn, StateColumn
 from headrace.features.plan import FeaturePlan
-from headrace.features.state_run import match_states, take_states
-from headrace.features.table_columns import TableColumns
-from headrace.features.window_run import Spine
 
 
 def evaluate_on_spine(
@@ -41,7 +42,7 @@ def evaluate_on_spine(
     times, valid = columns.times(plan.at.column)
     if valid is not None:
         raise InvalidInputError(f"{int((~valid).sum()):,} training rows of '{plan.spine}' have no query time")
-    asking = Spine(columns, times + plan.at.offset_us, columns.time_order(plan.at.column))
+    asking = Spine(columns, times + plan.at.offset_us, plan.at.column, plan.at.offset_us)
 
     def resolve(leaf: Expression) -> Any:
         if isinstance(leaf, Column):

@@ -1,161 +1,174 @@
-"""Largest values of windows. The smallest is minus the largest of the negated values, which is exact.
+"""Smallest and largest values of windows, and the distance between them.
 
-Nulls take no part; a NaN inside makes the result NaN; nothing inside gives NaN. Minus zero is written as zero.
+Nulls take no part; a NaN inside makes the result NaN. Minus zero is written as zero. Selections are exact, so every way
+of finding them gives the same bits: windows of a few events are read, longer ones slide over two stacks, and where
+later events may be visible before earlier ones a tree of extremes is filled as they become visible.
 """
 
 # ruff: noqa: PLR0917  # compiled loops take arrays, not objects
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-import numpy.typing as npt
 
+from headrace_kernels.arrays import Statistic, StatisticRequest, WindowFrames
 from headrace_kernels.cpu.jit import kernel
-from headrace_kernels.dtypes import Floats, Integers, Matrix, Positions, Starts, Times
+from headrace_kernels.cpu.moments import Kinds, SummedColumn, slot_tables
+from headrace_kernels.dtypes import Floats, Integers, Positions, Starts, Times
+
+_STATISTICS = (Statistic.MIN, Statistic.MAX, Statistic.RANGE)
 
 
-@kernel
-def write_sliding(
-    values: Floats,
-    present: npt.NDArray[np.int8],
-    event_starts: Starts,
-    query_starts: Starts,
-    first: Integers,
-    last: Integers,
-    rows: Positions,
-    slots: Integers,
-    sign: float,
-    out: Matrix,
+def aggregate_extremes(
+    frames: WindowFrames, column: SummedColumn, requests: Sequence[StatisticRequest], out: Floats
 ) -> None:
-    """Write the largest value of windows that are ranges of events.
+    """Write smallest, largest and range; see the reference.
 
-    One queue of falling maxima serves every width: it slides with the widest window, and every narrower one has a place
-    of its own in it. Complexity: O((events + queries) * widths).
-
-    Args:
-        values: float64[n_events], in the groups' order, times `sign`.
-        present: int8[n_events], 0 = null, 1 = a number, 2 = NaN.
-        event_starts: int64[n_keys + 1].
-        query_starts: int64[n_keys + 1].
-        first: int64[n_queries, n_widths], place of each window's first event.
-        last: int64[n_queries], place after its last event.
-        rows: int64[n_queries], rows of the matrix.
-        slots: int64[n_widths], the matrix's columns, or -1.
-        sign: 1.0 for the largest, -1.0 for the smallest.
-        out: float32[n_rows, n_features], C-contiguous.
+    Complexity: O(events + queries) where visibility is ordered, else O((events + queries) log(events of a window)).
     """
-    longest = 0
-    for key in range(len(event_starts) - 1):
-        longest = max(longest, event_starts[key + 1] - event_starts[key])
-    queue = np.empty(longest + 1, dtype=np.int64)
-    places = np.zeros(len(slots), dtype=np.int64)
-    key, head, tail, entered, newest_nan = 0, 0, 0, 0, -1
-    fresh = True
-    for here in range(len(rows)):
-        while query_starts[key + 1] <= here:
-            key += 1
-            fresh = True
-        oldest = last[here]
-        for width in range(len(slots)):
-            oldest = min(oldest, first[here, width])
-        if fresh:
-            head, tail, entered, newest_nan, fresh = 0, 0, oldest, -1, False
-            places[:] = 0
-        kept = tail  # places before this one hold what they held for the last query
-        while entered < last[here]:
-            if present[entered] == 1:
-                while tail > head and values[queue[tail - 1]] <= values[entered]:
-                    tail -= 1
-                kept = min(kept, tail)
-                queue[tail] = entered
-                tail += 1
-            elif present[entered] == 2:
-                newest_nan = entered
-            entered += 1
-        while head < tail and queue[head] < oldest:
-            head += 1
-        for width in range(len(slots)):
-            if slots[width] < 0:
-                continue
-            low = max(head, min(places[width], kept))
-            while low < tail and queue[low] < first[here, width]:
-                low += 1
-            places[width] = low
-            result = np.nan
-            if newest_nan < first[here, width] and low < tail:
-                result = values[queue[low]] * sign + 0.0
-            out[rows[here], slots[width]] = result
+    values = column.column.values
+    if values.dtype.kind == "i":
+        values = values.astype(np.float64)
+    starts = frames.queries.groups.starts
+    with np.errstate(invalid="ignore"):
+        for slots, empty in slot_tables(requests, _STATISTICS):
+            if frames.events.ordered:
+                _write_ranges(values, column.kinds, starts, frames.first, frames.last, frames.extra, slots, empty, out)
+            else:
+                _write_trees(
+                    values, column.kinds, frames.events.groups.starts, frames.events.visible_at, starts,
+                    frames.queries.time, frames.first, frames.last, frames.extra, slots, empty, out,
+                )  # fmt: skip
 
 
 @kernel
-def write_tree_extremes(
+def _write_ranges(
     values: Floats,
-    present: npt.NDArray[np.int8],
-    activation: Positions,
-    visible_at: Times,
+    kinds: Kinds,
+    query_starts: Starts,
+    first: Positions,
+    last: Positions,
+    extra: Positions,
+    slots: Integers,
+    empty: Floats,
+    out: Floats,
+) -> None:
+    """Two stacks: extremes from each place to the middle of the window, and of what came after the middle.
+
+    When the window has passed the middle, its end becomes the middle: every event is read twice at most.
+    Reference: K. Tangwongsan, M. Hirzel, S. Schneider, "Low-latency sliding-window aggregation in worst-case constant
+    time", 2017, section 3 (the two-stacks algorithm).
+    """
+    plain = len(kinds) == 0
+    back_low = np.empty(len(values), dtype=np.float64)
+    back_high = np.empty(len(values), dtype=np.float64)
+    back_seen = np.empty(0 if plain else len(values), dtype=np.int8)
+    for key in range(len(query_starts) - 1):
+        begin, middle, entered = 0, -1, 0
+        front_low, front_high, front_seen = np.inf, -np.inf, 0
+        for query in range(query_starts[key], query_starts[key + 1]):
+            lower, upper = first[query], last[query]
+            if lower >= middle or lower < begin:
+                low, high, seen = np.inf, -np.inf, 0
+                for place in range(upper - 1, lower - 1, -1):
+                    kind = 1 if plain else kinds[place]
+                    if kind != 0:
+                        low, high = min(low, values[place]), max(high, values[place])
+                        seen |= 2 if kind == 2 else 1
+                    back_low[place], back_high[place] = low, high
+                    if not plain:
+                        back_seen[place] = seen
+                begin, middle, entered = lower, upper, upper
+                front_low, front_high, front_seen = np.inf, -np.inf, 0
+            while entered < upper:
+                kind = 1 if plain else kinds[entered]
+                if kind != 0:
+                    front_low, front_high = min(front_low, values[entered]), max(front_high, values[entered])
+                    front_seen |= 2 if kind == 2 else 1
+                entered += 1
+            low, high, seen = front_low, front_high, front_seen
+            if lower < middle:
+                low, high = min(low, back_low[lower]), max(high, back_high[lower])
+                seen |= 1 if plain else back_seen[lower]
+            if len(extra) > 0 and extra[query] >= 0:
+                kind = 1 if plain else kinds[extra[query]]
+                if kind != 0:
+                    low, high = min(low, values[extra[query]]), max(high, values[extra[query]])
+                    seen |= 2 if kind == 2 else 1
+            if seen >= 2:
+                low, high = np.nan, np.nan
+            if slots[0] >= 0:
+                out[slots[0], query] = low + 0.0 if seen > 0 else empty[0]
+            if slots[1] >= 0:
+                out[slots[1], query] = high + 0.0 if seen > 0 else empty[1]
+            if slots[2] >= 0:
+                out[slots[2], query] = high - low if seen > 0 else empty[2]
+
+
+@kernel
+def _write_trees(
+    values: Floats,
+    kinds: Kinds,
     event_starts: Starts,
+    visible_at: Times,
     query_starts: Starts,
     query_time: Times,
-    first: Integers,
-    last: Integers,
-    rows: Positions,
+    first: Positions,
+    last: Positions,
+    extra: Positions,
     slots: Integers,
-    sign: float,
-    out: Matrix,
+    empty: Floats,
+    out: Floats,
 ) -> None:
-    """Write the largest value of windows in which later events may be visible before earlier ones.
-
-    A sweep over the queries of each key enters events into a segment tree of maxima when they become visible; the tree
-    spans what the key's queries can reach. Complexity: O(events + (reached + queries * widths) * log(reached)).
-
-    Args:
-        values: float64[n_events], in the groups' order, times `sign`.
-        present: int8[n_events], 0 = null, 1 = a number, 2 = NaN.
-        activation: int64[n_events], places of the events of each key by (visible_at, place).
-        visible_at: int64[n_events], by place.
-        event_starts: int64[n_keys + 1].
-        query_starts: int64[n_keys + 1].
-        query_time: int64[n_queries].
-        first: int64[n_queries, n_widths], place of each window's first event in time.
-        last: int64[n_queries], place after the last event in time.
-        rows: int64[n_queries], rows of the matrix.
-        slots: int64[n_widths], the matrix's columns, or -1.
-        sign: 1.0 for the largest, -1.0 for the smallest.
-        out: float32[n_rows, n_features], C-contiguous.
-    """
+    plain = len(kinds) == 0
     for key in range(len(query_starts) - 1):
-        if query_starts[key] == query_starts[key + 1]:
+        from_query, to_query = query_starts[key], query_starts[key + 1]
+        if from_query == to_query:
             continue
-        begin, end = first[query_starts[key]].min(), last[query_starts[key + 1] - 1]
-        size = end - begin
-        tree = np.full(2 * size + 1, -np.inf)
-        state = np.zeros(2 * size + 1, dtype=np.int8)
-        entered = event_starts[key]
-        for query in range(query_starts[key], query_starts[key + 1]):
-            while entered < event_starts[key + 1] and visible_at[activation[entered]] <= query_time[query]:
-                event = activation[entered]
+        begin, end = first[from_query], last[to_query - 1]
+        for query in range(from_query, to_query):
+            begin = min(begin, first[query])
+        size = max(end - begin, 0)
+        lows, highs = np.full(2 * size + 1, np.inf), np.full(2 * size + 1, -np.inf)
+        states = np.zeros(2 * size + 1, dtype=np.int8)
+        order = event_starts[key] + np.argsort(visible_at[event_starts[key] : event_starts[key + 1]], kind="mergesort")
+        entered = 0
+        for query in range(from_query, to_query):
+            while entered < len(order) and visible_at[order[entered]] <= query_time[query]:
+                place = order[entered]
                 entered += 1
-                if event < begin or event >= end:
+                kind = 1 if plain else kinds[place]
+                if place < begin or place >= end or kind == 0:
                     continue
-                node = event - begin + size
-                while node >= 1 and present[event] > 0:
-                    if present[event] == 1:
-                        tree[node] = max(tree[node], values[event])
-                    state[node] = max(state[node], present[event])
+                node = place - begin + size
+                state = 2 if kind == 2 else 1
+                while node >= 1:
+                    lows[node], highs[node] = min(lows[node], values[place]), max(highs[node], values[place])
+                    states[node] |= state
                     node //= 2
-            for width in range(len(slots)):
-                if slots[width] < 0:
-                    continue
-                low = first[query, width] - begin + size
-                high = last[query] - begin + size
-                largest, seen = -np.inf, 0
-                while low < high:
-                    if low & 1:
-                        largest, seen = max(largest, tree[low]), max(seen, state[low])
-                        low += 1
-                    if high & 1:
-                        high -= 1
-                        largest, seen = max(largest, tree[high]), max(seen, state[high])
-                    low //= 2
-                    high //= 2
-                out[rows[query], slots[width]] = largest * sign + 0.0 if seen == 1 else np.nan
+            low, high, seen = np.inf, -np.inf, 0
+            left, right = first[query] - begin + size, last[query] - begin + size
+            while left < right:
+                if left & 1:
+                    low, high, seen = min(low, lows[left]), max(high, highs[left]), seen | states[left]
+                    left += 1
+                if right & 1:
+                    right -= 1
+                    low, high, seen = min(low, lows[right]), max(high, highs[right]), seen | states[right]
+                left //= 2
+                right //= 2
+            if len(extra) > 0 and extra[query] >= 0:
+                kind = 1 if plain else kinds[extra[query]]
+                if kind != 0:
+                    low, high = min(low, values[extra[query]]), max(high, values[extra[query]])
+                    seen |= 2 if kind == 2 else 1
+            if seen >= 2:
+                low, high = np.nan, np.nan
+            if slots[0] >= 0:
+                out[slots[0], query] = low + 0.0 if seen > 0 else empty[0]
+            if slots[1] >= 0:
+                out[slots[1], query] = high + 0.0 if seen > 0 else empty[1]
+            if slots[2] >= 0:
+                out[slots[2], query] = high - low if seen > 0 else empty[2]

@@ -1,308 +1,384 @@
-"""Counts, sums, means, variances and shares of windows from exact integer lanes.
+"""Counts, sums, means, variances and shares of windows from exact integer sums.
 
-Every event is turned into a few integers ("lanes"): 1 if it has a value, the value as an integer, its square in three
-32-bit limbs, flags. Integer addition has an inverse and no order, so a window is the difference of two prefix sums,
-or a sum over a binary indexed tree, with the same bits; nothing is rounded before the last step.
+Every value becomes an integer once (a multiple of its column's resolution). Prefix sums of the integers in 64 bits and
+of their squares in 128 give the sums of any range by one subtraction; where a window is no range, events enter and
+leave it one by one. Integer addition has an inverse and no order, so both give the same bits, and nothing is rounded
+before the last step.
 
-Bounds: with fewer than 2**31 events and (events in a window) * (largest integer) < 2**63, which the caller checks, a
-window's sum fits 64 bits and n*Q - S*S fits 127; prefix sums may wrap, their differences do not.
+Bounds: with (events in a window) * (largest integer) < 2**63, which the door checks, a window's sum fits 64 bits and
+n*Q - S*S fits 127; prefix sums may wrap, their differences do not.
 """
 
 # ruff: noqa: PLR0917  # compiled loops take arrays, not objects
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from headrace_kernels.cpu.jit import inlined, kernel
-from headrace_kernels.dtypes import Flags, Floats, Integers, Matrix, Positions, Starts, Times
+from headrace_kernels.arrays import ExactRangeError, Statistic, StatisticRequest, ValueColumn, WindowFrames
+from headrace_kernels.cpu.jit import inlined, kernel, leading_zeros, multiply_high
+from headrace_kernels.cpu.scaling import scale_column
+from headrace_kernels.dtypes import Flags, Floats, Integers, Positions
 
-VALUE, SUM, SQUARE, NAN, PLUS_INF, MINUS_INF = 0, 1, 2, 5, 6, 7
-FIXED_LANES = 8
+Unsigned = npt.NDArray[np.uint64]
+Kinds = npt.NDArray[np.int8]
+Marks = npt.NDArray[np.int64]
 
-_COUNT, _COUNT_NON_NULL, _SUM, _MEAN, _VAR, _STD = 0, 1, 2, 3, 4, 5
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
-_ONE = np.uint64(1)
-_SIXTY_FOUR = np.uint64(64)
+LIMIT = 2**63
+_SUMS = (Statistic.SUM, Statistic.MEAN)
+_VARIANCES = (Statistic.VAR, Statistic.STD)
+_NULL, _FINITE = 0, 1
+_POWERS = np.array([2.0 ** (64 - shift) for shift in range(65)])
+_NO_FLAGS: Flags = np.zeros(0, dtype=np.bool_)
 
 
-@kernel
-def scale(values: Floats, valid: Flags, factor: float, scaled: Integers) -> tuple[int, int, float]:
-    """Turn floats into integers, ties to even; null, NaN and Inf become 0.
+class SummedColumn:
+    """A value column of a bucket, ready for the sums of any windows over it.
 
-    Args:
-        values: float64[n].
-        valid: bool[n], or bool[0] where nothing is null.
-        factor: a power of two, steps per unit.
-        scaled: int64[n], result.
-
-    Returns:
-        Number of NaN and infinite values, row of the first value that does not fit (or -1), largest magnitude.
+    Attributes:
+        column: the values, by place.
+        kinds: int8[n_events]: 0 null, 1 finite, 2 NaN, 3 +Inf, 4 -Inf; int8[0] where all are finite.
+        marks: int64[4, n_events + 1], prefix counts of values that are not null, NaN, +Inf, -Inf; int64[4, 0] where all
+            are finite.
     """
-    special, bad, largest = 0, -1, 0.0
-    for row in range(len(values)):
-        scaled[row] = 0
-        if len(valid) > 0 and not valid[row]:
-            continue
-        value = values[row]
-        if not np.isfinite(value):
-            special += 1
-            continue
-        step = np.rint(value * factor)
-        if not abs(step) < 9223372036854775808.0:
-            if bad < 0:
-                bad = row
-            continue
-        scaled[row] = np.int64(step)
-        largest = max(largest, abs(step))
-    return special, bad, largest
+
+    def __init__(self, column: ValueColumn) -> None:
+        self.column = column
+        values, valid = column.values, _NO_FLAGS if column.valid is None else column.valid
+        kinds = np.empty(len(values), dtype=np.int8)
+        if values.dtype.kind == "i":
+            plain = column.valid is None or bool(valid.all())
+            kinds[:] = _FINITE if column.valid is None else valid
+        else:
+            plain = bool(_classify(values, valid, kinds))
+        self.kinds = kinds[:0] if plain else kinds
+        self.marks: Marks = np.zeros((4, 0 if plain else len(values) + 1), dtype=np.int64)
+        if not plain:
+            _count_kinds(kinds, self.marks)
+        self._sums: tuple[Integers, Unsigned, Unsigned, int] | None = None
+
+    def sums(self) -> tuple[Integers, Unsigned, Unsigned, int]:
+        """Prefix sums of the integers, of their squares (low and high half), and the largest magnitude.
+
+        Raises:
+            ExactRangeError: a value does not fit 64 bits at the column's resolution.
+        """
+        if self._sums is None:
+            n_events, column = len(self.column.values), self.column
+            scaled, largest = scale_column(column, self.kinds == _FINITE)
+            sums = np.empty(n_events + 1, dtype=np.int64)
+            low, high = np.empty(n_events + 1, dtype=np.uint64), np.empty(n_events + 1, dtype=np.uint64)
+            _accumulate(scaled, sums, low, high)
+            self._sums = sums, low, high, largest
+        return self._sums
+
+    def above(self, threshold: float) -> Integers:
+        """Prefix counts of the values greater than a threshold: int64[n_events + 1]."""
+        values = self.column.values
+        more = values > (math.floor(threshold) if values.dtype.kind == "i" else threshold)
+        if len(self.kinds):
+            more &= self.kinds != _NULL
+        return np.concatenate([[0], np.cumsum(more)])
 
 
-@kernel
-def fill_lanes(
-    rows: Positions,
-    scaled: Integers,
-    valid: Flags,
-    values: Floats,
-    above: npt.NDArray[np.bool_],
-    lane_of: Integers,
-    lanes: npt.NDArray[np.int64],
+def aggregate_moments(
+    frames: WindowFrames, column: SummedColumn | None, requests: Sequence[StatisticRequest], out: Floats
 ) -> None:
-    """Write each event's integers.
+    """Write counts, sums, means, variances, deviations and shares; see the reference.
 
-    Args:
-        rows: int64[n_events], rows of the value column, in the groups' order.
-        scaled: int64[n_rows], values as integers.
-        valid: bool[n_rows], or bool[0] where nothing is null.
-        values: float64[n_rows], or float64[0] where every value is finite.
-        above: bool[n_thresholds, n_rows], whether a value is greater than each threshold.
-        lane_of: int64[FIXED_LANES + n_thresholds], lane of each quantity, or -1 where it is not needed.
-        lanes: int64[n_events + 1, n_lanes], zeros; result from row 1 on.
+    Complexity: O(events + queries).
+
+    Raises:
+        ExactRangeError: a value, or (events in a window) * (largest magnitude), leaves the exact range.
     """
-    counted, summed, square = lane_of[VALUE], lane_of[SUM], lane_of[SQUARE]
-    for place in range(1, len(rows) + 1):
-        row = rows[place - 1]
-        if len(valid) > 0 and not valid[row]:
-            continue
-        if counted >= 0:
-            lanes[place, counted] = 1
-        for threshold in range(len(above)):
-            if above[threshold, row]:
-                lanes[place, lane_of[FIXED_LANES + threshold]] = 1
-        if len(values) > 0 and not np.isfinite(values[row]):
-            if np.isnan(values[row]):
-                lanes[place, lane_of[NAN]] = 1
-            elif values[row] > 0:
-                lanes[place, lane_of[PLUS_INF]] = 1
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        events = _count_events(frames)
+        values, marks = events, np.zeros((3, 0), dtype=np.int64)
+        if column is not None and len(column.kinds):
+            values = _gain(frames, column.marks[0])
+            marks = np.stack([_gain(frames, column.marks[kind]) for kind in (1, 2, 3)])
+        for row, request in enumerate(requests):
+            if request.statistic == Statistic.COUNT:
+                out[row] = events
+            elif request.statistic == Statistic.COUNT_NON_NULL:
+                out[row] = values
+            elif request.statistic == Statistic.SHARE and column is not None:
+                _write_share(values, marks, _gain(frames, column.above(request.parameter)), request.empty, out[row])
+        if column is not None and any(request.statistic in {*_SUMS, *_VARIANCES} for request in requests):
+            _aggregate_sums(frames, column, (values, marks), requests, out)
+
+
+def _aggregate_sums(
+    frames: WindowFrames,
+    column: SummedColumn,
+    counted: tuple[Integers, Marks],
+    requests: Sequence[StatisticRequest],
+    out: Floats,
+) -> None:
+    values, marks = counted
+    sums, low, high, largest = column.sums()
+    _check_range(frames, largest, column.column.bits)
+    totals, unit = _gain(frames, sums), 2.0**-column.column.bits
+    for slots, empty in slot_tables(requests, _SUMS):
+        _write_sums(values, marks, totals, unit, slots, empty, out)
+    for slots, empty in slot_tables(requests, _VARIANCES):
+        squares = np.empty(len(totals), dtype=np.uint64), np.empty(len(totals), dtype=np.uint64)
+        if frames.events.ordered:
+            _range_squares(low, high, frames.first, frames.last, frames.extra, *squares)
+        else:
+            _move_squares(low, high, frames.moves, frames.move_ends, *squares)
+        _write_variances(values, marks, totals, *squares, unit, slots, empty, out)
+
+
+def slot_tables(
+    requests: Sequence[StatisticRequest], statistics: Sequence[Statistic]
+) -> Iterator[tuple[Integers, Floats]]:
+    """Which row of the output each statistic goes to, or -1, and what it is where it has no value.
+
+    A statistic that is asked for twice comes in a table of its own.
+    """
+    waiting = [(row, request) for row, request in enumerate(requests) if request.statistic in statistics]
+    while waiting:
+        slots, empty = np.full(len(statistics), -1, dtype=np.int64), np.full(len(statistics), np.nan)
+        left = []
+        for row, request in waiting:
+            which = statistics.index(request.statistic)
+            if slots[which] >= 0:
+                left.append((row, request))
             else:
-                lanes[place, lane_of[MINUS_INF]] = 1
-            continue
-        if summed >= 0:
-            lanes[place, summed] = scaled[row]
-        if square >= 0:
-            size = np.uint64(abs(scaled[row]))
-            high, low = _product(size, size)
-            lanes[place, square] = np.int64(low & _LOW)
-            lanes[place, square + 1] = np.int64(low >> _HALF)
-            lanes[place, square + 2] = np.int64(high)
+                slots[which], empty[which] = row, request.empty
+        waiting = left
+        yield slots, empty
+
+
+def _count_events(frames: WindowFrames) -> Integers:
+    counts = np.empty(len(frames.first), dtype=np.int64)
+    if frames.events.ordered:
+        _range_counts(frames.first, frames.last, frames.extra, counts)
+    else:
+        _move_counts(frames.moves, frames.move_ends, counts)
+    return counts
+
+
+def _gain(frames: WindowFrames, prefix: Integers) -> Integers:
+    """Sum over each window's events of what a prefix sum gains at them: int64[n_queries]."""
+    gain = np.empty(len(frames.first), dtype=np.int64)
+    if frames.events.ordered:
+        _range_differences(prefix, frames.first, frames.last, frames.extra, gain)
+    else:
+        _move_differences(prefix, frames.moves, frames.move_ends, gain)
+    return gain
+
+
+def _check_range(frames: WindowFrames, largest: int, bits: int) -> None:
+    if not len(frames.first):
+        return
+    most = int((frames.last - frames.first).max()) + (1 if len(frames.extra) else 0)
+    if most * largest >= LIMIT:
+        raise ExactRangeError(
+            f"{most} events in a window, with values up to {largest * 2.0**-bits:g}, leave the exact range of sums at a "
+            f"resolution of 2**{-bits}"
+        )
 
 
 @kernel
-def accumulate(lanes: npt.NDArray[np.int64]) -> None:
-    """Turn events' integers into prefix sums, in place; row 0 is 0. Sums wrap modulo 2**64."""
-    for place in range(1, len(lanes)):
-        for lane in range(lanes.shape[1]):
-            lanes[place, lane] += lanes[place - 1, lane]
+def _classify(values: Floats, valid: Flags, kinds: Kinds) -> bool:
+    """Write each value's kind; whether all are finite."""
+    plain = True
+    for place in range(len(values)):
+        kind = 1
+        if len(valid) > 0 and not valid[place]:
+            kind = 0
+        elif not np.isfinite(values[place]):
+            kind = 2 if np.isnan(values[place]) else 3 if values[place] > 0 else 4
+        kinds[place] = kind
+        plain = plain and kind == 1
+    return plain
 
 
 @kernel
-def write_prefix(
-    lanes: npt.NDArray[np.int64],
-    lane_of: Integers,
-    first: Integers,
-    last: Integers,
-    rows: Positions,
-    slots: npt.NDArray[np.int64],
-    unit: float,
-    out: Matrix,
-) -> None:
-    """Write the statistics of windows that are ranges of events.
-
-    Args:
-        lanes: int64[n_events + 1, n_lanes], prefix sums.
-        lane_of: int64[FIXED_LANES + n_thresholds].
-        first: int64[n_queries, n_widths], place of each window's first event.
-        last: int64[n_queries], place after its last event.
-        rows: int64[n_queries], rows of the matrix.
-        slots: int64[n_widths, 6 + n_thresholds], the matrix's column of each statistic, or -1.
-        unit: size of one step, a power of two.
-        out: float32[n_rows, n_features], C-contiguous.
-    """
-    for place in range(len(rows)):
-        end = last[place]
-        for width in range(first.shape[1]):
-            begin = first[place, width]
-            _write(lanes, lane_of, begin, end, end - begin, slots, width, unit, out, rows[place])
+def _count_kinds(kinds: Kinds, marks: Marks) -> None:
+    for place in range(len(kinds)):
+        kind = kinds[place]
+        marks[0, place + 1] = marks[0, place] + (kind != 0)
+        marks[1, place + 1] = marks[1, place] + (kind == 2)
+        marks[2, place + 1] = marks[2, place] + (kind == 3)
+        marks[3, place + 1] = marks[3, place] + (kind == 4)
 
 
 @kernel
-def write_tree(
-    lanes: npt.NDArray[np.int64],
-    lane_of: Integers,
-    activation: Positions,
-    visible_at: Times,
-    event_starts: Starts,
-    query_starts: Starts,
-    query_time: Times,
-    first: Integers,
-    last: Integers,
-    rows: Positions,
-    slots: npt.NDArray[np.int64],
-    unit: float,
-    out: Matrix,
+def _accumulate(scaled: Integers, sums: Integers, low: Unsigned, high: Unsigned) -> None:
+    """Prefix sums of integers modulo 2**64, of their squares modulo 2**128."""
+    total, total_low, total_high = np.int64(0), np.uint64(0), np.uint64(0)
+    sums[0], low[0], high[0] = total, total_low, total_high
+    for place in range(len(scaled)):
+        total += scaled[place]
+        size = np.uint64(abs(scaled[place]))
+        square = size * size
+        total_low += square
+        total_high += multiply_high(size, size) + (np.uint64(1) if total_low < square else np.uint64(0))
+        sums[place + 1], low[place + 1], high[place + 1] = total, total_low, total_high
+
+
+@kernel
+def _range_counts(first: Positions, last: Positions, extra: Positions, counts: Integers) -> None:
+    """Events of each window."""
+    for query in range(len(first)):
+        counts[query] = last[query] - first[query]
+    for query in range(len(extra)):
+        counts[query] += extra[query] >= 0
+
+
+@kernel
+def _range_differences(prefix: Integers, first: Positions, last: Positions, extra: Positions, result: Integers) -> None:
+    """What a prefix sum gains over each window, modulo 2**64."""
+    for query in range(len(first)):
+        result[query] = prefix[last[query]] - prefix[first[query]]
+    for query in range(len(extra)):
+        if extra[query] >= 0:
+            result[query] += prefix[extra[query] + 1] - prefix[extra[query]]
+
+
+@kernel
+def _range_squares(
+    low: Unsigned,
+    high: Unsigned,
+    first: Positions,
+    last: Positions,
+    extra: Positions,
+    square_low: Unsigned,
+    square_high: Unsigned,
 ) -> None:
-    """Write the statistics of windows in which later events may be visible before earlier ones.
-
-    A sweep over the queries of each key enters events into a binary indexed tree when they become visible; the tree
-    spans what the key's queries can reach. Complexity: O(events + (reached + queries * widths) * log(reached)).
-
-    Args:
-        lanes: int64[n_events + 1, n_lanes], each event's integers, its last lane 1, from row 1 on.
-        lane_of: int64[FIXED_LANES + n_thresholds].
-        activation: int64[n_events], places of the events of each key by (visible_at, place).
-        visible_at: int64[n_events], by place.
-        event_starts: int64[n_keys + 1].
-        query_starts: int64[n_keys + 1].
-        query_time: int64[n_queries].
-        first: int64[n_queries, n_widths], place of each window's first event in time.
-        last: int64[n_queries], place after the last event in time.
-        rows: int64[n_queries], rows of the matrix.
-        slots: int64[n_widths, 6 + n_thresholds].
-        unit: size of one step, a power of two.
-        out: float32[n_rows, n_features], C-contiguous.
-
-    Reference: P. M. Fenwick, "A new data structure for cumulative frequency tables", 1994.
-    """
-    n_lanes = lanes.shape[1]
-    window = np.zeros((2, n_lanes), dtype=np.int64)  # row 0 stays 0: the window is row 1 minus row 0
-    for key in range(len(query_starts) - 1):
-        if query_starts[key] == query_starts[key + 1]:
-            continue
-        low, high = first[query_starts[key]].min(), last[query_starts[key + 1] - 1]
-        size = high - low
-        tree = np.zeros((size + 1, n_lanes), dtype=np.int64)
-        entered = event_starts[key]
-        for query in range(query_starts[key], query_starts[key + 1]):
-            while entered < event_starts[key + 1] and visible_at[activation[entered]] <= query_time[query]:
-                event = activation[entered]
-                entered += 1
-                if event < low or event >= high:
-                    continue
-                node = event - low + 1
-                while node <= size:
-                    for lane in range(n_lanes):
-                        tree[node, lane] += lanes[event + 1, lane]
-                    node += node & -node
-            for width in range(first.shape[1]):
-                window[1] = 0
-                node = last[query] - low
-                while node > 0:
-                    for lane in range(n_lanes):
-                        window[1, lane] += tree[node, lane]
-                    node -= node & -node
-                node = first[query, width] - low
-                while node > 0:
-                    for lane in range(n_lanes):
-                        window[1, lane] -= tree[node, lane]
-                    node -= node & -node
-                _write(window, lane_of, 0, 1, window[1, n_lanes - 1], slots, width, unit, out, rows[query])
+    """What a 128-bit prefix sum gains over each window."""
+    for query in range(len(first)):
+        begin, end = np.uint64(first[query]), np.uint64(last[query])
+        square_low[query] = low[end] - low[begin]
+        square_high[query] = high[end] - high[begin] - np.uint64(low[end] < low[begin])
+    for query in range(len(extra)):
+        if extra[query] >= 0:
+            own = extra[query]
+            own_low = low[own + 1] - low[own]
+            own_high = high[own + 1] - high[own] - np.uint64(low[own + 1] < low[own])
+            square_low[query] += own_low
+            square_high[query] += own_high + np.uint64(square_low[query] < own_low)
 
 
-@inlined
-def _write(
-    lanes: npt.NDArray[np.int64],
-    lane_of: Integers,
-    begin: int,
-    end: int,
-    events: int,
-    slots: npt.NDArray[np.int64],
-    width: int,
-    unit: float,
-    out: Matrix,
-    row: int,
+@kernel
+def _move_counts(moves: Positions, move_ends: Positions, counts: Integers) -> None:
+    """Events of each window."""
+    done, inside = 0, 0
+    for query in range(len(move_ends)):
+        while done < move_ends[query]:
+            inside += 1 if moves[done] >= 0 else -1
+            done += 1
+        counts[query] = inside
+
+
+@kernel
+def _move_differences(prefix: Integers, moves: Positions, move_ends: Positions, result: Integers) -> None:
+    """What a prefix sum gains over the events of each window, modulo 2**64."""
+    done, total = 0, np.int64(0)
+    for query in range(len(move_ends)):
+        while done < move_ends[query]:
+            place = moves[done]
+            done += 1
+            if place >= 0:
+                total += prefix[place + 1] - prefix[place]
+            else:
+                total -= prefix[~place + 1] - prefix[~place]
+        result[query] = total
+
+
+@kernel
+def _move_squares(
+    low: Unsigned,
+    high: Unsigned,
+    moves: Positions,
+    move_ends: Positions,
+    square_low: Unsigned,
+    square_high: Unsigned,
 ) -> None:
-    """Write one window's statistics; its integers are row `end` of the lanes minus row `begin`."""
-    count = events
-    if lane_of[VALUE] >= 0:
-        count = lanes[end, lane_of[VALUE]] - lanes[begin, lane_of[VALUE]]
-    defined, has_nan, special = count > 0, False, np.nan
-    if lane_of[NAN] >= 0:
-        has_nan = lanes[end, lane_of[NAN]] > lanes[begin, lane_of[NAN]]
-        plus = lanes[end, lane_of[PLUS_INF]] > lanes[begin, lane_of[PLUS_INF]]
-        minus = lanes[end, lane_of[MINUS_INF]] > lanes[begin, lane_of[MINUS_INF]]
-        defined = defined and not (has_nan or plus or minus)
-        if plus != minus and not has_nan:
-            special = np.inf if plus else -np.inf
-    if slots[width, _COUNT] >= 0:
-        out[row, slots[width, _COUNT]] = events
-    if slots[width, _COUNT_NON_NULL] >= 0:
-        out[row, slots[width, _COUNT_NON_NULL]] = count
-    if lane_of[SUM] >= 0:
-        total = lanes[end, lane_of[SUM]] - lanes[begin, lane_of[SUM]]
-        if slots[width, _SUM] >= 0:
-            out[row, slots[width, _SUM]] = np.float64(total) * unit if defined else special
-        if slots[width, _MEAN] >= 0:
-            out[row, slots[width, _MEAN]] = np.float64(total) / count * unit if defined else special
-        if lane_of[SQUARE] >= 0:
-            variance = np.nan
-            if defined and count > 1:
-                lane = lane_of[SQUARE]
-                variance = unit * unit * _variance(
-                    count, total,
-                    lanes[end, lane] - lanes[begin, lane],
-                    lanes[end, lane + 1] - lanes[begin, lane + 1],
-                    lanes[end, lane + 2] - lanes[begin, lane + 2],
-                )  # fmt: skip
-            if slots[width, _VAR] >= 0:
-                out[row, slots[width, _VAR]] = variance
-            if slots[width, _STD] >= 0:
-                out[row, slots[width, _STD]] = np.sqrt(variance)
-    for threshold in range(slots.shape[1] - 6):
-        if slots[width, 6 + threshold] >= 0:
-            lane = lane_of[FIXED_LANES + threshold]
-            share = np.nan
-            if count > 0 and not has_nan:
-                share = (lanes[end, lane] - lanes[begin, lane]) / count
-            out[row, slots[width, 6 + threshold]] = share
+    """What a 128-bit prefix sum gains over the events of each window."""
+    done, total_low, total_high = 0, np.uint64(0), np.uint64(0)
+    for query in range(len(move_ends)):
+        while done < move_ends[query]:
+            place = moves[done]
+            done += 1
+            enters = place >= 0
+            place = place if enters else ~place
+            own_low = low[place + 1] - low[place]
+            own_high = high[place + 1] - high[place] - np.uint64(low[place + 1] < low[place])
+            if enters:
+                total_low += own_low
+                total_high += own_high + np.uint64(total_low < own_low)
+            else:
+                total_high -= own_high + np.uint64(total_low < own_low)
+                total_low -= own_low
+        square_low[query], square_high[query] = total_low, total_high
 
 
-@inlined
-def _variance(count: int, total: int, limb0: int, limb1: int, limb2: int) -> float:
-    # Q = limb0 + limb1 * 2**32 + limb2 * 2**64; limbs 0 and 1 are sums of up to 2**31 parts below 2**32
-    low = np.uint64(limb0) + (np.uint64(limb1) << _HALF)
-    carry = _ONE if low < np.uint64(limb0) else np.uint64(0)
-    high = np.uint64(limb2) + (np.uint64(limb1) >> _HALF) + carry
-    n = np.uint64(count)
-    product_high, product_low = _product(n, low)
-    product_high += n * high
-    size = np.uint64(abs(total))
-    square_high, square_low = _product(size, size)
-    borrow = _ONE if product_low < square_low else np.uint64(0)
-    numerator = _to_float(product_high - square_high - borrow, product_low - square_low)
-    return numerator / (np.float64(count) * np.float64(count - 1))
+@kernel
+def _write_share(values: Integers, marks: Marks, above: Integers, empty: float, out: Floats) -> None:
+    for query in range(len(values)):
+        result = above[query] / values[query] if values[query] > 0 else empty
+        if marks.shape[1] > 0 and marks[0, query] > 0:
+            result = np.nan
+        out[query] = result
 
 
-@inlined
-def _product(left: np.uint64, right: np.uint64) -> tuple[np.uint64, np.uint64]:
-    left_low, left_high = left & _LOW, left >> _HALF
-    right_low, right_high = right & _LOW, right >> _HALF
-    low = left_low * right_low
-    cross = left_high * right_low + (low >> _HALF)
-    other = left_low * right_high + (cross & _LOW)
-    high = left_high * right_high + (cross >> _HALF) + (other >> _HALF)
-    return high, left * right
+@kernel
+def _write_sums(
+    values: Integers, marks: Marks, totals: Integers, unit: float, slots: Integers, empty: Floats, out: Floats
+) -> None:
+    """Sum and mean from the integers of each window; marks are int64[3, n] of NaN, +Inf and -Inf, or [3, 0]."""
+    for query in range(len(values)):
+        count, total = values[query], np.float64(totals[query])
+        special, infinite = False, np.nan
+        if marks.shape[1] > 0:
+            special = marks[0, query] + marks[1, query] + marks[2, query] > 0
+            if marks[0, query] == 0 and (marks[1, query] == 0 or marks[2, query] == 0):
+                infinite = np.inf if marks[1, query] > 0 else -np.inf
+        if slots[0] >= 0:
+            out[slots[0], query] = infinite if special else total * unit if count > 0 else empty[0]
+        if slots[1] >= 0:
+            out[slots[1], query] = infinite if special else total / count * unit if count > 0 else empty[1]
+
+
+@kernel
+def _write_variances(
+    values: Integers,
+    marks: Marks,
+    totals: Integers,
+    square_low: Unsigned,
+    square_high: Unsigned,
+    unit: float,
+    slots: Integers,
+    empty: Floats,
+    out: Floats,
+) -> None:
+    """Variance and deviation from the integers of each window."""
+    for query in range(len(values)):
+        count, variance = values[query], np.nan
+        special = False
+        if marks.shape[1] > 0:
+            special = marks[0, query] + marks[1, query] + marks[2, query] > 0
+        few = count < 2 and not (special and marks[0, query] > 0)
+        if count > 1 and not special:
+            # n*Q - S*S, both below 2**127
+            n, size = np.uint64(count), np.uint64(abs(totals[query]))
+            left, right = n * square_low[query], size * size
+            low = left - right
+            high = multiply_high(n, square_low[query]) + n * square_high[query]
+            high -= multiply_high(size, size) + np.uint64(left < right)
+            variance = unit * unit * (_to_float(high, low) / (np.float64(count) * np.float64(count - 1)))
+        if slots[0] >= 0:
+            out[slots[0], query] = empty[0] if few else variance
+        if slots[1] >= 0:
+            out[slots[1], query] = empty[1] if few else np.sqrt(variance)
 
 
 @inlined
@@ -310,13 +386,10 @@ def _to_float(high: np.uint64, low: np.uint64) -> float:
     """Nearest float64, ties to even, of high * 2**64 + low."""
     if high == np.uint64(0):
         return np.float64(low)
-    power = 18446744073709551616.0
-    for shift in (32, 16, 8, 4, 2, 1):
-        step = np.uint64(shift)
-        if high >> (_SIXTY_FOUR - step) == np.uint64(0):
-            high = (high << step) | (low >> (_SIXTY_FOUR - step))
-            low = low << step
-            power /= 2.0**shift
+    shift = leading_zeros(high)
+    if shift > np.uint64(0):
+        high = (high << shift) | (low >> (np.uint64(64) - shift))
+        low = low << shift
     if low != np.uint64(0):
-        high |= _ONE  # below the rounding position of a 64-bit integer: only says "a little more"
-    return np.float64(high) * power
+        high |= np.uint64(1)  # below the rounding position of a 64-bit integer: only says "a little more"
+    return np.float64(high) * _POWERS[shift]

@@ -1,48 +1,68 @@
-"""Group rows by key and order them in time, with Python's own stable sort."""
+"""Group the rows of a bucket by key and order them in time, with Python's own stable sort."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from headrace_kernels.arrays import GroupedEvents, GroupedQueries, Groups
-from headrace_kernels.dtypes import Codes, Positions, Times
+from headrace_kernels.arrays import EventTimes, GroupedEvents, GroupedQueries, Groups
+from headrace_kernels.dtypes import Codes, Times
+
+Rows = npt.NDArray[np.int32]
 
 
-def group_rows(codes: Codes, order: Positions, n_keys: int) -> Groups:
+def group_rows(rows: Rows, codes: Codes, low: int, n_keys: int) -> Groups:
     """Rows by key, within a key in the given order.
 
     Args:
-        codes: int32[n], key of each row, or -1 for none: such rows are left out.
-        order: int64[m], the rows to group, each at most once.
-        n_keys: number of keys.
+        rows: int32[n], rows of a table, each at most once, with keys in [low, low + n_keys).
+        codes: int32[n_rows], key of every row of the table.
+        low: first key of the bucket.
+        n_keys: number of its keys.
     """
-    rows = sorted((int(row) for row in order if codes[row] >= 0), key=lambda row: int(codes[row]))
-    counts = [sum(1 for row in rows if codes[row] == key) for key in range(n_keys)]
-    return Groups(np.cumsum([0, *counts], dtype=np.int64), np.array(rows, dtype=np.int64))
+    ordered = sorted((int(row) for row in rows), key=lambda row: int(codes[row]))
+    counts = [sum(1 for row in rows if codes[row] == low + key) for key in range(n_keys)]
+    return Groups(np.cumsum([0, *counts], dtype=np.int64), np.array(ordered, dtype=np.int64))
 
 
-def group_events(codes: Codes, time: Times, visible_at: Times, n_keys: int) -> GroupedEvents:
-    """Events by key, within a key by (time, visible_at, position).
+def group_events(rows: Rows, codes: Codes, low: int, n_keys: int, times: EventTimes) -> GroupedEvents:
+    """Events by key, within a key by (time, visible_at, sequence), and of equal ones in the given order.
 
     Args:
-        codes: int32[n], key of each event, or -1 for none.
-        time: int64[n], event times.
-        visible_at: int64[n], first query time that sees the event.
-        n_keys: number of keys.
+        rows: int32[n], rows of the event table.
+        codes: int32[n_rows], key of every row of the table.
+        low: first key of the bucket.
+        n_keys: number of its keys.
+        times: when the table's rows happened and became known.
     """
-    order = np.array(sorted(range(len(codes)), key=lambda row: (time[row], visible_at[row])), dtype=np.int64)
-    groups = group_rows(codes, order, n_keys)
-    visible = visible_at[groups.rows]
+    visible_at = [_visible_at(times, row) for row in range(len(times.time))]
+    sequence = times.sequence if times.sequence is not None else np.zeros(len(times.time), dtype=np.int64)
+    order = sorted((int(row) for row in rows), key=lambda row: (times.time[row], visible_at[row], sequence[row]))
+    groups = group_rows(np.array(order, dtype=np.int32), codes, low, n_keys)
+    visible = np.array([visible_at[row] for row in groups.rows], dtype=np.int64)
     ordered = all(
         visible[place] <= visible[place + 1]
         for key in range(n_keys)
         for place in range(groups.starts[key], groups.starts[key + 1] - 1)
     )
-    return GroupedEvents(groups, time[groups.rows], visible, ordered)
+    return GroupedEvents(groups, times.time[groups.rows], visible, ordered)
 
 
-def group_queries(codes: Codes, time: Times, n_keys: int) -> GroupedQueries:
-    """Queries by key, within a key by (time, position)."""
-    order = np.array(sorted(range(len(codes)), key=lambda row: int(time[row])), dtype=np.int64)
-    groups = group_rows(codes, order, n_keys)
+def group_queries(rows: Rows, codes: Codes, low: int, n_keys: int, time: Times) -> GroupedQueries:
+    """Queries by key, within a key by time, and of equal ones in the given order.
+
+    Args:
+        rows: int32[n], rows of the spine.
+        codes: int32[n_rows], key of every row of the spine.
+        low: first key of the bucket.
+        n_keys: number of its keys.
+        time: int64[n_rows], query times.
+    """
+    order = sorted((int(row) for row in rows), key=lambda row: int(time[row]))
+    groups = group_rows(np.array(order, dtype=np.int32), codes, low, n_keys)
     return GroupedQueries(groups, time[groups.rows])
+
+
+def _visible_at(times: EventTimes, row: int) -> int:
+    seen = int(times.time[row]) + times.lag_us
+    return seen if times.known is None else max(seen, int(times.known[row]) + times.delay_us)
