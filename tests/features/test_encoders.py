@@ -27,7 +27,9 @@ from headrace.features.encoders import (
     robust_scaled,
     scaled,
 )
-from headrace.features.expressions import column
+from headrace.features.expressions import StateColumn, column
+from headrace.features.functions import cross
+from headrace.features.views import StateView
 from headrace_kernels.reference import hashing
 
 ARROW = {"string": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
@@ -219,6 +221,16 @@ def test_names_say_what_a_column_holds():
         "flag_is_true",
         "flag_is_false",
     ]
+
+
+def test_names_begin_with_what_is_read():
+    prices = StateView("prices", "prices", ("product",), "since", 0)
+    group = StateColumn(prices, "group", ("product",), None)
+    names = [
+        encoder.specs()[1][0][0]
+        for encoder in (frequency(cross("carrier", "origin")), ordinal(group), ordinal(cross("carrier", group)))
+    ]
+    assert names == ["carrier_origin_frequency", "prices_group_ordinal", "carrier_prices_group_ordinal"]
 
 
 def test_an_encoder_without_fitting_is_refused_with_what_to_do():

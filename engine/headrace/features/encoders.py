@@ -13,7 +13,15 @@ from typing import Any, Literal, TypeAlias
 
 from headrace.core.errors import DefinitionError
 from headrace.features.dtypes import KEYS, NUMBERS
-from headrace.features.expressions import Call, Column, Expression, NamedExpression, leaves
+from headrace.features.expressions import (
+    Call,
+    Column,
+    Expression,
+    FeatureColumn,
+    NamedExpression,
+    StateColumn,
+    leaves,
+)
 from headrace.features.locations import caller_location, located_hint
 from headrace.features.plan import EncoderSpec
 
@@ -255,18 +263,25 @@ def imputed(
 
 
 def _source(column: Source) -> tuple[Expression, str]:
+    """What is read, and how its features' names begin."""
     if isinstance(column, str):
         return Column(column), column
     if isinstance(column, NamedExpression):
         return column.expression, column.name
-    if isinstance(column, Column):
-        return column, column.name
-    if isinstance(column, Call) and column.function == "cross":
-        return column, "_".join(leaf.name for leaf in leaves(column) if isinstance(leaf, Column))
-    if isinstance(column, Expression):
-        hint = located_hint(caller_location(), "name it: encoder(expression.named('...'))")
+    if not isinstance(column, Expression):
+        raise DefinitionError(f"an encoder of {column!r}: use a column's name or an expression", hint=caller_location())
+    crossed = isinstance(column, Call) and column.function == "cross"
+    names = [_leaf_name(leaf) for leaf in (leaves(column) if crossed else [column])]
+    if None in names:
+        hint = located_hint(caller_location(), "name it: expression.named('...')")
         raise DefinitionError(f"an encoder of '{column}' has no name for its features", hint=hint)
-    raise DefinitionError(f"an encoder of {column!r}: use a column's name or an expression", hint=caller_location())
+    return column, "_".join(name for name in names if name is not None)
+
+
+def _leaf_name(leaf: Expression) -> str | None:
+    if isinstance(leaf, Column | FeatureColumn):
+        return leaf.name
+    return f"{leaf.view.name}_{leaf.column}" if isinstance(leaf, StateColumn) else None
 
 
 def _checked_categories(categories: Sequence[Category]) -> list[Category]:
