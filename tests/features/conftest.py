@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import statistics
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -210,3 +212,17 @@ def equal():
 def microseconds():
     """Moment as microseconds since 1970."""
     return lambda *parts: int(datetime(*parts, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+@pytest.fixture(scope="session")
+def payments_world():
+    """The module `payments_world.py`: a feature set with one of everything."""
+    spec = importlib.util.spec_from_file_location("payments_world", Path(__file__).parent / "payments_world.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def payments_plan(payments_world):
+    return payments_world.compile_payments()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,12 +40,124 @@ def test_the_golden_plan_of_format_version_1_means_the_same_for_ever(feature_set
     assert hr.FeaturePlan.from_json(golden).to_json() == hr.compile_plan(feature_set, schemas).to_json()
 
 
-def test_the_golden_plan_of_format_version_2_reads_the_same_for_ever(plan):
+def test_the_golden_plan_of_format_version_2_reads_the_same_for_ever(payments_plan):
     """A failure here means plans in released packages change their meaning: raise the format version instead."""
     golden = json.loads((GOLDEN / "plan-v2.json").read_text())
-    assert hr.FeaturePlan.from_json(golden).to_json() == golden
-    assert plan.to_json() == golden
-    assert plan.digest == (GOLDEN / "plan-v2.digest").read_text().strip()
+    again = hr.FeaturePlan.from_json(golden)
+    assert again.to_json() == golden
+    assert payments_plan.to_json() == golden
+    assert payments_plan.digest == (GOLDEN / "plan-v2.digest").read_text().strip()
+    assert {spec.name: spec.digest for spec in (*again.features, *again.intermediates)} == json.loads(
+        (GOLDEN / "plan-v2.features.json").read_text()
+    )
+
+
+def test_a_version_1_plan_computes_the_same_bits(plan, tables, equal):
+    golden = hr.FeaturePlan.from_json(json.loads((GOLDEN / "plan-v1.json").read_text()))
+    assert equal(hr.compute(golden, tables).values, hr.compute(plan, tables).values)
+
+
+def test_digests_are_the_same_in_another_process(payments_plan):
+    """Hash seeds, set order and import order play no part."""
+    code = (
+        "import importlib.util, sys; spec = importlib.util.spec_from_file_location('payments', sys.argv[1]);"
+        "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module);"
+        "print(module.compile_payments().digest)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(GOLDEN.parent / "payments_world.py")],
+        env={**os.environ, "PYTHONHASHSEED": "123"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == payments_plan.digest
+
+
+def test_the_digest_of_a_feature_covers_its_value_and_not_its_name_or_neighbours(payments_plan, payments_world):
+    payments = payments_world.payments
+    digests = {spec.name: spec.digest for spec in payments_plan.features}
+    assert len(set(digests.values())) == len(digests)
+    alone = payments_plan.only(["ratio"])
+    assert alone.features[0].digest == digests["ratio"]
+
+    def digest_of(feature, at="paid_at"):
+        chosen = hr.FeatureSet("other", spine=payments(), at=at, features=[feature])
+        return hr.compile_plan(chosen, payments_world.SCHEMAS).features[0].digest
+
+    def mean(**changes):
+        return hr.windows(payments(**changes), by="card", over="60m", values={"amount": [hr.Mean()]}, prefix="renamed")
+
+    same = hr.windows(payments(), by="card", over="1h", values={"amount": [hr.Mean()]})
+    assert digest_of(same) == digest_of(mean())
+    assert digest_of(mean(name="other", source=hr.table("payments"))) == digest_of(mean())
+    changed = [
+        digest_of(mean(delay="1m")),
+        digest_of(mean(resolution=2**-3)),
+        digest_of(mean(event_time="known_at")),
+        digest_of(mean(sequence=None)),
+        digest_of(mean(), at="paid_at + 1h"),
+        digest_of(hr.windows(payments(), by="card", over="1h", values={"amount": [hr.Mean(nan="skip")]})),
+        digest_of(hr.windows(payments(), by="card", over="1h", values={"amount": [hr.Mean(empty=0)]})),
+        digest_of(hr.windows(payments(), by="card", over="1h", values={"amount": [hr.Mean()]}, closed="both")),
+    ]
+    assert len({*changed, digest_of(mean())}) == len(changed) + 1
+
+
+def test_a_feature_read_by_others_changes_their_digest(payments_world):
+    def ratio(width):
+        events = payments_world.payments()
+        counts = hr.windows(events, by="card", over=width, values={None: [hr.Count()]}, prefix="recent")
+        more = (hr.feature(f"recent_count_{width}") + 1).named("more")
+        return payments_world.compile_payments([counts, more]).feature("more")
+
+    assert ratio("1h").digest != ratio("2h").digest
+    assert ratio("1h").digest == ratio("60m").digest
+
+
+def test_a_plan_of_some_features_keeps_only_what_they_read(payments_plan):
+    ratio = payments_plan.only(["ratio"])
+    assert ratio.feature_names == ("ratio",)
+    assert {(spec.name, spec.dtype) for spec in ratio.intermediates} == {
+        ("all_count_1h", "float32"), ("card_status_ok_count_1h", "float32"),
+    }  # fmt: skip
+    assert set(ratio.columns) == {"payments"}
+    assert not ratio.state_views
+    assert not ratio.encoders
+    again = hr.FeaturePlan.from_json(json.loads(json.dumps(ratio.to_json())))
+    assert again == ratio
+    assert again.only(["ratio"]) == ratio
+    encoded = payments_plan.only(["amount_scaled"])
+    assert list(encoded.encoders) == ["amount_scaled"]
+    assert not encoded.event_views
+    assert encoded.columns == {"payments": {"amount": "float64", "id": "string", "paid_at": "timestamp"}}
+    assert payments_plan.only(payments_plan.feature_names) == payments_plan
+    with pytest.raises(InvalidInputError, match="has no feature 'ration'"):
+        payments_plan.only(["ration"])
+
+
+def test_without_windows_nothing_reads_one(payments_plan):
+    kept = payments_plan.without({"window"})
+    assert "ratio" not in kept.feature_names
+    assert {"odd", "km", "amount_scaled", "cards_age_hours"} <= set(kept.feature_names)
+    assert not kept.event_views
+    assert not kept.intermediates
+
+
+def test_equal_intermediates_are_one(payments_world):
+    frequencies = [hr.frequency_encoding(payments_world.payments(), by=key) for key in ("shop", "card")]
+    plan = payments_world.compile_payments(frequencies)
+    assert [spec.name for spec in plan.intermediates] == [
+        "shop_frequency_ever.count", "shop_frequency_ever.overall_count", "card_frequency_ever.count",
+    ]  # fmt: skip
+
+
+def test_a_plan_knows_whether_its_encoders_are_fitted(payments_plan, plan):
+    assert plan.is_fitted
+    assert not payments_plan.is_fitted
+    fitted = {name: replace(encoder, fitted={}) for name, encoder in payments_plan.encoders.items()}
+    assert replace(payments_plan, encoders=fitted).is_fitted
+    assert replace(payments_plan, encoders=fitted).digest != payments_plan.digest
 
 
 def test_another_format_or_version_is_refused(plan):
@@ -57,6 +173,10 @@ def test_another_format_or_version_is_refused(plan):
     del broken["features"][0]["step"]["span"]
     with pytest.raises(CorruptedError, match="damaged"):
         hr.FeaturePlan.from_json(broken)
+    circle = json.loads(json.dumps(data))
+    circle["features"][0]["step"] = {"kind": "expression", "expression": {"feature": circle["features"][0]["name"]}}
+    with pytest.raises(CorruptedError, match="circle"):
+        hr.FeaturePlan.from_json(circle)
 
 
 def test_names_roles_and_needs_are_what_a_user_would_guess(plan):

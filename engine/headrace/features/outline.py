@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.core.hashing import digest_json
+from headrace.features.durations import format_duration
 from headrace.features.expressions import Binary, Call, Expression, StateColumn, Unary, leaves
 from headrace.features.plan import (
     CalendarStep,
@@ -245,7 +246,10 @@ def _scan(members: list[tuple[str, WindowStep]]) -> Scan:
 
 
 def _statistic(step: WindowStep) -> str:
-    return step.statistic if step.parameter is None else f"{step.statistic}({step.parameter:.15g})"
+    if step.parameter is None:
+        return step.statistic
+    timed = step.statistic == "since_last" or step.statistic.startswith("decayed_")
+    return f"{step.statistic}({format_duration(int(step.parameter)) if timed else f'{step.parameter:.15g}'})"
 
 
 def _matches(plan: FeaturePlan, specs: tuple[FeatureSpec, ...]) -> tuple[Match, ...]:

@@ -9,8 +9,8 @@ from headrace.features.outline import Block, Match, Outline
 
 _ROW, _GAP, _BOX, _PAD = 22, 14, 24, 8
 _COLUMNS = (20, 200, 520, 760)  # left edges: tables, blocks, extents, statistics
-_WIDTHS = (140, 270, 190, 420)
-_CHARACTER = 6.6
+_WIDTHS = (140, 270, 200, 440)
+_CHARACTER = 7.3  # of the font, at 12 px
 _STYLE = """
 svg{font:12px ui-monospace,SFMono-Regular,Menlo,monospace;background:#fff;color:#1b1f24}
 text{fill:#1b1f24}.dim{fill:#57606a}.title{font-weight:600;font-size:14px}
@@ -103,7 +103,7 @@ def _draw_match(sheet: _Sheet, match: Match) -> None:
 
 def _draw_rest(sheet: _Sheet, outline: Outline) -> None:
     rest = [(f"calendar of {place}", ", ".join(fields)) for place, fields in outline.calendars.items()]
-    rest += [(f"encoder {name}", f"{count} columns") for name, count in outline.encoders.items()]
+    rest += [(f"encoder {name}", f"{count} column{'s' if count > 1 else ''}") for name, count in outline.encoders.items()]
     rest += [("expression", name) for name in outline.expressions]
     for title, what in rest:
         sheet.box(1, sheet.y, title, "plain")

@@ -157,8 +157,8 @@ def _extent_words(span: WindowSpan, label: str) -> str:
             bounds = "" if span.closed == "left" else f" (closed: {span.closed})"
             return f"over the last {label}{bounds}"
         case "calendar":
-            length = f"{span.months} months" if span.months else f"{span.days} days"
-            return f"over the last {length} on the calendar of {span.tz}"
+            count, unit = (span.months, "month") if span.months else (span.days, "day")
+            return f"over the last {count} {unit}{'s' if count > 1 else ''} on the calendar of {span.tz}"
         case "to_date":
             return f"since the {span.field} began in {span.tz}"
         case "count":
