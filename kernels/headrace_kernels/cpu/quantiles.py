@@ -18,7 +18,7 @@ from headrace_kernels.cpu.grouping import group_rows
 from headrace_kernels.cpu.jit import inlined, kernel
 from headrace_kernels.dtypes import Floats, Integers, Starts
 
-_FAN_BITS = 5  # 32 counts of 4 bytes: two cache lines are read a level
+_FAN_BITS = 3  # 32 counts of 4 bytes: two cache lines are read a level
 _NULL, _NAN = -1, -2
 
 
@@ -120,9 +120,10 @@ def _follow(
                     position = probabilities[row] * (inside - 1)
                     below = int(position)
                     fraction = position - below
-                    result = ranked[_find(counts, offsets, rank_starts[key], below)]
+                    rank = _find(counts, offsets, rank_starts[key], below)
+                    result = ranked[rank]
                     if fraction > 0.0:
-                        high = ranked[_find(counts, offsets, rank_starts[key], below + 1)]
+                        high = ranked[_next(counts, offsets, rank_starts[key], rank, below + 1)]
                         if high != result:
                             result = _between(result, high, fraction)
                 out[row, query] = result
@@ -138,6 +139,16 @@ def _find(counts: npt.NDArray[np.int32], offsets: Integers, begin: int, smaller:
             smaller -= counts[offsets[level] + node]
             node += 1
     return node
+
+
+@inlined
+def _next(counts: npt.NDArray[np.int32], offsets: Integers, begin: int, rank: int, smaller: int) -> int:
+    """Rank of the next value inside: beside the last one found, or found like it."""
+    fan = 1 << _FAN_BITS
+    for near in range(rank + 1, min((rank // fan + 1) * fan, offsets[1])):
+        if counts[near] > 0:
+            return near
+    return _find(counts, offsets, begin, smaller)
 
 
 @inlined

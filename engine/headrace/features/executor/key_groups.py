@@ -1,0 +1,154 @@
+"""Features that meet their events by one key: cut into buckets once, computed bucket by bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+
+from headrace.features.executor.columns import TableColumns
+from headrace.features.executor.keys import KeyCodes
+from headrace.features.executor.spine import Spine
+from headrace.features.executor.windows import PreparedWindows, WindowBlock
+from headrace_kernels.arrays import GroupedQueries
+from headrace_kernels.cpu import grouping, partitions, rows
+from headrace_kernels.cpu.partitions import BucketLayout, Buckets, ForEach, Rows
+from headrace_kernels.dtypes import Codes, Floats, Matrix, Positions
+
+_BUCKET_ROWS = 8_192
+_BLOCK_BYTES = 1 << 20
+_MOST_SLICES = 16
+
+Task = Callable[[], "list[Task]"]
+"""Does a piece of work and says what can be done then."""
+
+
+class Block(Protocol):
+    """Features that read one table in one way."""
+
+    events: TableColumns
+    slots: list[int]
+
+    def prepare(self, rows: Rows, codes: Codes, low: int, n_keys: int) -> Any:
+        """Order a bucket's rows."""
+        ...
+
+    def write(self, prepared: Any, queries: GroupedQueries, out: Floats) -> None:
+        """Write the features of queries: float64[n_features, n_queries]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where features are written.
+
+    Attributes:
+        matrix: float32[n_rows, n_features], C-contiguous.
+        extra: float64[n_rows, n_intermediates], C-contiguous; slots from n_features on.
+    """
+
+    matrix: Matrix
+    extra: Floats
+
+    def write(self, block: Floats, places: Positions, slots: Sequence[int]) -> None:
+        """Write float64[n_slots, n] into rows int64[n]."""
+        n_features = self.matrix.shape[1]
+        split = np.array(slots, dtype=np.int64)
+        if (split < n_features).all():
+            rows.write_rows(block, places, split, self.matrix)
+            return
+        for inside, shift, out in ((split < n_features, 0, self.matrix), (split >= n_features, n_features, self.extra)):
+            if inside.any():
+                rows.write_rows(np.ascontiguousarray(block[inside]), places, split[inside] - shift, out)
+
+
+@dataclass(frozen=True)
+class _Bucket:
+    """A bucket that is ready for its queries."""
+
+    prepared: list[Any]
+    queries: GroupedQueries
+
+
+class KeyGroup:
+    """Blocks whose events have the same table and key."""
+
+    def __init__(self, codes: KeyCodes, blocks: Sequence[Block], spine: Spine, target: Target) -> None:
+        self.codes = codes
+        self.blocks = blocks
+        self.spine = spine
+        self.target = target
+        self.slots = [slot for block in blocks for slot in block.slots]
+        self._same = codes.left is codes.right
+        self._layout: BucketLayout
+        self._events: Buckets
+        self._queries: Buckets
+
+    def cut(self, for_each: ForEach) -> None:
+        """Cut both tables' rows into buckets."""
+        codes = self.codes
+        counts = partitions.count_rows(codes.left, codes.n_keys, for_each)
+        asked = counts if self._same else partitions.count_rows(codes.right, codes.n_keys, for_each)
+        width = max(len(self.slots), 1) * 8
+        together = min(_BUCKET_ROWS, max(1024, _BLOCK_BYTES // width)) * (1 if self._same else 2)
+        self._layout = partitions.lay_out([counts] if self._same else [counts, asked], codes.n_keys, together)
+        self._events = partitions.cut_rows(codes.left, counts, self._layout, for_each)
+        self._queries = self._events if self._same else partitions.cut_rows(codes.right, asked, self._layout, for_each)
+
+    def tasks(self) -> Iterator[Task]:
+        """One task a bucket, the largest first, and one for the rows without a key."""
+        sizes = np.diff(self._queries.starts)
+        for bucket in np.argsort(-sizes, kind="stable"):
+            if sizes[bucket]:
+                yield partial(self._run_bucket, int(bucket))
+        keyless = np.flatnonzero(self.codes.right < 0)
+        if len(keyless):
+            yield partial(self._run_keyless, keyless.astype(np.int32))
+
+    def _run_bucket(self, bucket: int) -> list[Task]:
+        low = int(self._layout.lows[bucket])
+        n_keys = int(self._layout.lows[bucket + 1]) - low
+        mine = self._events.of(bucket)
+        prepared = [block.prepare(mine, self.codes.left, low, n_keys) for block in self.blocks]
+        return self._run_queries(_Bucket(prepared, self._ordered_queries(bucket, low, n_keys, prepared)))
+
+    def _ordered_queries(self, bucket: int, low: int, n_keys: int, prepared: Sequence[Any]) -> GroupedQueries:
+        for block, ready in zip(self.blocks, prepared, strict=True):
+            if self._same and isinstance(block, WindowBlock) and block.queries_are_events(self.spine):
+                assert isinstance(ready, PreparedWindows)
+                return GroupedQueries(ready.events.groups, ready.events.time + self.spine.offset_us)
+        asking = self._queries.of(bucket)
+        return grouping.group_queries(asking, self.codes.right, low, n_keys, self.spine.query_time)
+
+    def _run_keyless(self, asking: Rows) -> list[Task]:
+        nobody = np.zeros(0, dtype=np.int32)
+        prepared = [block.prepare(nobody, nobody, 0, 1) for block in self.blocks]
+        zeros = np.zeros(self.spine.columns.n_rows, dtype=np.int32)
+        return self._run_queries(_Bucket(prepared, grouping.group_queries(asking, zeros, 0, 1, self.spine.query_time)))
+
+    def _run_queries(self, bucket: _Bucket) -> list[Task]:
+        """Write a bucket's features; a large one comes back as slices of its queries."""
+        n_queries = len(bucket.queries.time)
+        parts = min(_MOST_SLICES, -(-n_queries // (2 * _BUCKET_ROWS)))
+        if parts <= 1:
+            self._write(bucket, bucket.queries)
+            return []
+        edges = np.linspace(0, n_queries, parts + 1).astype(np.int64)
+        return [partial(self._write_slice, bucket, int(begin), int(end)) for begin, end in pairwise(edges)]
+
+    def _write_slice(self, bucket: _Bucket, begin: int, end: int) -> list[Task]:
+        self._write(bucket, grouping.slice_queries(bucket.queries, begin, end))
+        return []
+
+    def _write(self, bucket: _Bucket, queries: GroupedQueries) -> None:
+        block = np.empty((len(self.slots), len(queries.time)), dtype=np.float64)
+        line = 0
+        for features, prepared in zip(self.blocks, bucket.prepared, strict=True):
+            features.write(prepared, queries, block[line : line + len(features.slots)])
+            line += len(features.slots)
+        if self.slots:
+            self.target.write(block, queries.groups.rows, self.slots)

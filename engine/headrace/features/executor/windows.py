@@ -1,0 +1,171 @@
+"""Window features that share a view, a condition and a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headrace.features.executor.bounds import first_places
+from headrace.features.executor.columns import TableColumns
+from headrace.features.executor.local_time import LocalClock
+from headrace.features.executor.spine import Spine
+from headrace.features.executor.statistics import (
+    BucketColumns,
+    Family,
+    Source,
+    family_of,
+    follows_moves,
+    request_of,
+    sources_of,
+)
+from headrace.features.expressions import Expression
+from headrace.features.plan import WindowStep
+from headrace.features.spans import WindowSpan
+from headrace.features.views import EventView
+from headrace_kernels.arrays import EventTimes, GroupedEvents, GroupedQueries, StatisticRequest, WindowFrames
+from headrace_kernels.cpu import frames, grouping
+from headrace_kernels.cpu.partitions import Rows
+from headrace_kernels.dtypes import Codes, Flags, Floats, Positions
+
+_NONE: Positions = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class _Statistics:
+    """What one kernel call writes: statistics of the same values over one span, to neighbouring lines of the block."""
+
+    family: Family
+    sources: tuple[Source, ...]
+    requests: tuple[StatisticRequest, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class PreparedWindows:
+    """A bucket's events, ready for any of its queries.
+
+    Attributes:
+        events: grouped events.
+        columns: the values that statistics read, by place.
+    """
+
+    events: GroupedEvents
+    columns: BucketColumns
+
+
+class WindowBlock:
+    """Window features that share a view, a condition, a key and whether peers count."""
+
+    def __init__(self, view: EventView, events: TableColumns, steps: Sequence[tuple[WindowStep, int]]) -> None:
+        """Sort the statistics so that those of one kernel call stand together.
+
+        Args:
+            view: how the table is read.
+            events: its columns.
+            steps: the features' steps and where each goes.
+        """
+        first = steps[0][0]
+        self.view = view.name
+        self.events = events
+        self.kept = _kept(view, events, first.where)
+        self.times = _times(view, events, inclusive=_counts_peers(first))
+        self.event_time = view.event_time
+        groups: dict[tuple[WindowSpan, str, tuple[tuple[str, bool, int], ...]], list[tuple[WindowStep, int]]] = {}
+        for step, slot in steps:
+            key = tuple(source.key for source in sources_of(step))
+            groups.setdefault((step.span, family_of(step), key), []).append((step, slot))
+        self.slots: list[int] = []
+        self.spans: dict[WindowSpan, list[_Statistics]] = {}
+        for (span, _, _), members in groups.items():
+            chosen, requests = members[0][0], tuple(request_of(step) for step, _ in members)
+            statistics = _Statistics(family_of(chosen), sources_of(chosen), requests, len(self.slots))
+            self.spans.setdefault(span, []).append(statistics)
+            self.slots += [slot for _, slot in members]
+        self._clocks: Mapping[str, LocalClock] = {}
+
+    def set_clocks(self, spine: Spine) -> None:
+        """Find the offsets of the zones that calendar windows need."""
+        zones = {span.tz for span in self.spans if span.tz is not None}
+        if zones and len(spine.query_time):
+            longest = max((span.months + 1) * 31 + span.days + 370 for span in self.spans) * 86_400_000_000
+            first, last = int(spine.query_time.min()) - longest, int(spine.query_time.max())
+            self._clocks = {zone: LocalClock(zone, first, last) for zone in zones}
+
+    def queries_are_events(self, spine: Spine) -> bool:
+        """Whether the events in time order are the queries in time order, moved by the query's offset."""
+        return spine.columns is self.events and self.kept is None and self.event_time == spine.at
+
+    def prepare(self, rows: Rows, codes: Codes, low: int, n_keys: int) -> PreparedWindows:
+        """Order a bucket's events.
+
+        Args:
+            rows: int32[n], rows of the table.
+            codes: int32[n_rows], key of every row.
+            low: first key of the bucket.
+            n_keys: number of its keys.
+        """
+        if self.kept is not None:
+            rows = rows[self.kept[rows]]
+        events = grouping.group_events(rows, codes, low, n_keys, self.times)
+        return PreparedWindows(events, BucketColumns(self.view, self.events, events.groups.rows))
+
+    def write(self, prepared: PreparedWindows, queries: GroupedQueries, out: Floats) -> None:
+        """Write the features of queries: float64[n_features, n_queries].
+
+        Raises:
+            InvalidInputError: a value or a sum leaves the exact range.
+        """
+        events = prepared.events
+        last = frames.bound_visible(events, queries)
+        for span, statistics in self.spans.items():
+            clock = self._clocks.get(span.tz) if span.tz is not None else None
+            first = first_places(span, events, queries, last, clock)
+            extra = _own_events(events, queries, first, last) if span.include_current else _NONE
+            moves, ends = _NONE, _NONE
+            if any(follows_moves(each.family, ordered=events.ordered) for each in statistics):
+                moves, ends = frames.window_moves(events, queries, first, last, extra)
+            window = WindowFrames(events, queries, first, last, extra, moves, ends)
+            for each in statistics:
+                lines = out[each.line : each.line + len(each.requests)]
+                prepared.columns.write(each.family, window, each.sources, each.requests, lines)
+
+
+def block_key(step: WindowStep) -> tuple[str, str, bool]:
+    """Steps with one key and equal block keys see the same events in the same order."""
+    return step.view, str(step.where) if step.where is not None else "", _counts_peers(step)
+
+
+def _counts_peers(step: WindowStep) -> bool:
+    return step.span.closed in {"right", "both"}
+
+
+def _kept(view: EventView, events: TableColumns, where: Expression | None) -> Flags | None:
+    """Rows that take part: those with times for which the condition holds; None for all."""
+    known = [events.times(column)[1] for column in (view.event_time, view.available_at) if column is not None]
+    if where is not None:
+        known.append(events.flags(where))
+    flags = [each for each in known if each is not None]
+    return np.logical_and.reduce(flags) if flags else None
+
+
+def _times(view: EventView, events: TableColumns, *, inclusive: bool) -> EventTimes:
+    time = events.times(view.event_time)[0]
+    lag_us = 0 if inclusive else 1
+    sequence = events.integers(view.sequence) if view.sequence is not None else None
+    if view.available_at is None or view.available_at == view.event_time:
+        return EventTimes(time, None, 0, max(view.delay_us, lag_us), sequence)
+    return EventTimes(time, events.times(view.available_at)[0], view.delay_us, lag_us, sequence)
+
+
+def _own_events(events: GroupedEvents, queries: GroupedQueries, first: Positions, last: Positions) -> Positions:
+    """Place of each query's own row among the events, -1 where it is not there or inside the window anyway."""
+    order = np.argsort(events.groups.rows)
+    ranked = events.groups.rows[order]
+    rank = np.minimum(np.searchsorted(ranked, queries.groups.rows), max(len(ranked) - 1, 0))
+    if not len(ranked):
+        return np.full(len(queries.time), -1, dtype=np.int64)
+    place = np.where(ranked[rank] == queries.groups.rows, order[rank], -1)
+    inside = (place >= first) & (place < last) & (events.visible_at[place] <= queries.time)
+    return np.where(inside, -1, place)
