@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headrace.core.errors import InvalidInputError, did_you_mean
-from headrace.features.plan import FeaturePlan
+from headrace.features.plan import EncoderSpec, FeaturePlan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,8 @@ def fit_plan(
     """Fit every encoder that learns from data to the training rows of the spine.
 
     Only those rows are looked at, and the result depends on which they are, not on their order. Encoders that were
-    fitted before are fitted again. Cost: what the encoders read is evaluated once for the training rows.
+    fitted before are fitted again, an encoder of a feature after the encoders behind that feature. Cost: what the
+    encoders read is evaluated for the training rows, windows included.
 
     Args:
         plan: a plan, fitted or not.
@@ -40,11 +41,10 @@ def fit_plan(
         InvalidInputError: a table is missing, `rows` names no row, one twice or one that is not there, or an encoder
             finds nothing to learn from.
     """
-    learning = {name: spec for name, spec in plan.encoders.items() if spec.fitted != {}}
+    learning = [name for name, spec in plan.encoders.items() if spec.fitted != {}]
     if not learning:
         return plan
-    from headrace.features.encoder_fits import fit_encoder  # here, so that definitions load without Arrow and Numba
-    from headrace.features.spine_values import evaluate_on_spine, training_rows
+    from headrace.features.spine_values import training_rows  # here, so that definitions load without Arrow
 
     if spine is None and plan.spine not in tables:
         raise InvalidInputError(
@@ -52,10 +52,27 @@ def fit_plan(
         )
     asking = tables[plan.spine] if spine is None else spine
     chosen = asking.filter(training_rows(rows, asking.num_rows))
-    read = [spec.of[0] for spec in learning.values()]
-    values = evaluate_on_spine(plan, tables, chosen, read)
-    fitted = {
-        name: replace(spec, fitted=fit_encoder(spec, array))
-        for (name, spec), array in zip(learning.items(), values, strict=True)
-    }
-    return replace(plan, encoders={**plan.encoders, **fitted})
+    fitted = _with_encoders(plan, {name: replace(plan.encoders[name], fitted=None) for name in learning})
+    while not fitted.is_fitted:
+        fitted = _fit_next(fitted, tables, chosen)
+    return fitted
+
+
+def _fit_next(plan: FeaturePlan, tables: Mapping[str, pa.Table], spine: pa.Table) -> FeaturePlan:
+    """Fit the encoders that read nothing unfitted."""
+    from headrace.features.encoder_fits import fit_encoder
+    from headrace.features.spine_values import evaluate_on_spine, features_read, plan_of_features
+
+    ready = []
+    for spec in plan.encoders.values():
+        behind = set().union(*map(features_read, spec.of))
+        if spec.fitted is None and (not behind or plan_of_features(plan, behind).is_fitted):
+            ready.append(spec)
+    assert ready, "the planner refuses circles"
+    values = evaluate_on_spine(plan, tables, spine, [spec.of[0] for spec in ready])
+    pairs = zip(ready, values, strict=True)
+    return _with_encoders(plan, {spec.name: replace(spec, fitted=fit_encoder(spec, array)) for spec, array in pairs})
+
+
+def _with_encoders(plan: FeaturePlan, encoders: Mapping[str, EncoderSpec]) -> FeaturePlan:
+    return replace(plan, encoders={**plan.encoders, **encoders})

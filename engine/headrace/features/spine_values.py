@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from headrace.features.executor.columns import TableColumns
 from headrace.features.executor.matching import match_states
 from headrace.features.executor.spine import Spine
 from headrace.features.executor.states import take_states
-from headrace.features.expressions import Column, Expression, FeatureColumn, StateColumn
+from headrace.features.expressions import Column, Expression, FeatureColumn, StateColumn, leaves
 from headrace.features.plan import FeaturePlan
 
 
@@ -29,7 +30,7 @@ def evaluate_on_spine(
         plan: the plan they belong to.
         tables: stored tables by name.
         spine: pyarrow.Table[n_rows], the rows that ask.
-        expressions: over columns, the query time, states and other features (which no encoder may be behind).
+        expressions: over columns, the query time, states, and other features with no unfitted encoder behind them.
 
     Returns:
         pyarrow.Array[n_rows] for each.
@@ -44,6 +45,9 @@ def evaluate_on_spine(
         raise InvalidInputError(f"{int((~valid).sum()):,} training rows of '{plan.spine}' have no query time")
     asking = Spine(columns, times + plan.at.offset_us, plan.at.column, plan.at.offset_us)
 
+    names = sorted(set().union(*map(features_read, expressions)))
+    features = compute(plan_of_features(plan, names), tables, spine=spine) if names else None
+
     def resolve(leaf: Expression) -> Any:
         if isinstance(leaf, Column):
             return columns.arrow(leaf.name)
@@ -51,12 +55,24 @@ def evaluate_on_spine(
             view = leaf.view
             states = TableColumns(view.table, tables[view.table], plan.columns[view.table])
             return take_states(states, leaf.column, match_states(view, states, leaf.on, leaf.tolerance_us, asking))
-        if isinstance(leaf, FeatureColumn):
-            value = compute(plan.only([leaf.name]), tables, spine=spine).values[:, 0].astype(np.float64)
+        if isinstance(leaf, FeatureColumn) and features is not None:
+            value = features.column(leaf.name).astype(np.float64)
             return pa.array(value, mask=np.isnan(value))
         return pa.array(asking.query_time).cast(pa.timestamp("us", "UTC"))
 
     return [evaluate(expression, resolve, columns.n_rows) for expression in expressions]
+
+
+def features_read(expression: Expression) -> set[str]:
+    """Names of the features an expression reads."""
+    return {leaf.name for leaf in leaves(expression) if isinstance(leaf, FeatureColumn)}
+
+
+def plan_of_features(plan: FeaturePlan, names: Iterable[str]) -> FeaturePlan:
+    """The plan of some features alone, where a pruned plan may have made intermediates of them."""
+    rounded = [spec for spec in plan.intermediates if spec.dtype == "float32"]
+    others = [spec for spec in plan.intermediates if spec.dtype != "float32"]
+    return replace(plan, features=(*plan.features, *rounded), intermediates=tuple(others)).only(names)
 
 
 def training_rows(rows: npt.NDArray[Any], n_rows: int) -> pa.Array:
