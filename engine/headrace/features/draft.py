@@ -8,7 +8,7 @@ from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.core.hashing import digest_json
 from headrace.features.dtypes import KEYS, NUMBERS, TIMESTAMP, expression_dtype
 from headrace.features.durations import TimeOffset
-from headrace.features.expressions import Column, Expression, FeatureColumn, StateColumn
+from headrace.features.expressions import Column, Expression, FeatureColumn, Literal, StateColumn, leaves
 from headrace.features.locations import located_hint
 from headrace.features.plan import EncoderSpec, FeatureSpec, Role, Step
 from headrace.features.step_format import encoder_to_json, step_to_json
@@ -76,12 +76,14 @@ class Draft:
 
     def event_dtype(self, expression: Expression, view: EventView, reader: str) -> str:
         """Type of an expression over the event row; what it reads is recorded."""
+        for leaf in leaves(expression):
+            if not isinstance(leaf, Column | Literal):
+                raise self.error(
+                    f"{reader}: '{leaf}' is no column of '{view.table}'", "only the event row itself is read"
+                )
 
         def dtype_of(leaf: Expression) -> str:
-            if not isinstance(leaf, Column):
-                raise self.error(
-                    f"{reader}: '{leaf}' is no column of '{view.table}'", "it is a value of the row that asks"
-                )
+            assert isinstance(leaf, Column), leaf
             return self.use(view.table, leaf.name, _VALUES, reader)
 
         return expression_dtype(expression, dtype_of)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from headrace.core.errors import DefinitionError
-from headrace.features.expressions import Binary, Call, Expression, FeatureColumn, Literal, QueryTime, Unary
+from headrace.features.expressions import Binary, Call, Expression, Literal, QueryTime, Unary
 
 INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool"})
 FLOATS = frozenset({"float32", "float64"})
@@ -17,12 +17,12 @@ _ARITHMETIC = {"add", "sub", "mul"}
 _COMPARISON = {"gt", "ge", "lt", "le", "eq", "ne"}
 
 
-def expression_dtype(expression: Expression, dtype_of: Callable[[Expression], str]) -> str:  # noqa: PLR0911
+def expression_dtype(expression: Expression, dtype_of: Callable[[Expression], str]) -> str:
     """Type of an expression's value: `int64`, `float64`, `bool`, `string` or `timestamp`.
 
     Args:
         expression: the tree.
-        dtype_of: gives a column's or state's declared type, or raises.
+        dtype_of: gives the declared type of a column, state or feature, or raises.
 
     Raises:
         DefinitionError: an operation does not fit its operands' types.
@@ -32,8 +32,6 @@ def expression_dtype(expression: Expression, dtype_of: Callable[[Expression], st
             return {bool: "bool", int: "int64", float: "float64", str: "string"}[type(value)]
         case QueryTime():
             return TIMESTAMP
-        case FeatureColumn():
-            return "float64"
         case Unary(operator, operand):
             return _unary_dtype(expression, operator, expression_dtype(operand, dtype_of))
         case Binary(operator, left, right):

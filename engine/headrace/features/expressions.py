@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.core.errors import DefinitionError
+from headrace.features.locations import caller_location
 from headrace.features.views import StateView
 
 if TYPE_CHECKING:
@@ -274,6 +275,7 @@ class NamedExpression:
 
     name: str
     expression: Expression
+    location: str = field(default_factory=caller_location, repr=False)
 
 
 def column(name: str) -> Column:

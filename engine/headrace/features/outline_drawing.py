@@ -103,7 +103,8 @@ def _draw_match(sheet: _Sheet, match: Match) -> None:
 
 def _draw_rest(sheet: _Sheet, outline: Outline) -> None:
     rest = [(f"calendar of {place}", ", ".join(fields)) for place, fields in outline.calendars.items()]
-    rest += [(f"encoder {name}", f"{count} column{'s' if count > 1 else ''}") for name, count in outline.encoders.items()]
+    encoded = {name: f"{count} column{'s' if count > 1 else ''}" for name, count in outline.encoders.items()}
+    rest += [(f"encoder {name}", columns) for name, columns in encoded.items()]
     rest += [("expression", name) for name in outline.expressions]
     for title, what in rest:
         sheet.box(1, sheet.y, title, "plain")

@@ -116,10 +116,8 @@ def windows(  # noqa: PLR0913  # the parts of one sentence, all but its subject 
         raise DefinitionError(
             f"windows by {list(by_columns)} on {list(on_columns)}: as many columns on both sides", hint=location
         )
-    spans = tuple(
-        _span(extent, closed, include_current, location)
-        for extent in ([over] if isinstance(over, str | WindowSpan) else over)
-    )
+    extents = over if isinstance(over, Sequence) and not isinstance(over, str) else [over]
+    spans = tuple(_span(extent, closed, include_current, location) for extent in extents)
     if not spans or not values:
         raise DefinitionError("windows need at least one width longer than zero and one statistic", hint=location)
     checked = tuple((_value(key, location), _checked(key, values[key], location)) for key in values)

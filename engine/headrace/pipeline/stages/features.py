@@ -74,7 +74,8 @@ class FeaturesStage:
 
 
 def _compile(context: RunContext) -> FeaturePlan:
-    return compile_plan(context.project.model.features, table_schemas(context))
+    model = context.project.model
+    return compile_plan(model.features, table_schemas(context), target=model.target)
 
 
 def _fitted(context: RunContext, plan: FeaturePlan, tables: Mapping[str, pa.Table]) -> FeaturePlan:
