@@ -63,6 +63,18 @@ def test_the_order_of_rows_changes_no_bit(data, seed, frame_cases, assert_same_f
     assert_same_floats(compute(shuffled), compute(case))
 
 
+@pytest.mark.parametrize("n_categories", [1, 2, 31, 32, 33, 400])
+def test_long_windows_of_many_categories_equal_plain_counting(n_categories, one_key, assert_same_floats):
+    random = np.random.default_rng(n_categories)
+    codes = (random.random(400) ** 2 * (n_categories + 1)).astype(np.int32) - 1
+    case = one_key(np.arange(400), np.arange(0, 420, 7), categories=codes, width=150)
+    tables = (np.arange(n_categories, dtype=np.float64), random.integers(0, 2**64, n_categories, dtype=np.uint64))
+    assert_same_floats(
+        compute(case, cpu.aggregate_categories, REQUESTS, *tables),
+        compute(case, reference.aggregate_categories, REQUESTS, *tables),
+    )
+
+
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=20))
 def test_entropy_depends_on_the_counts_alone_and_is_that_of_scipy(counts, one_key, assert_same_floats):

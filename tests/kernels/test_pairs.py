@@ -113,6 +113,15 @@ def test_ordinary_pairs_equal_numpy_and_scipy(pairs, one_key):
     assert math.isclose(got[3], expected, rel_tol=1e-12, abs_tol=1e-12 * scale)
 
 
+def test_long_series_leave_no_trace(one_key, assert_same_floats):
+    """What has left a window is forgotten to the last bit, an outlier of 2**50 included."""
+    random = np.random.default_rng(5)
+    left, right = random.integers(-1000, 1000, (2, 600))
+    left[::97], right[::89] = 2**50, -(2**50)
+    case = one_key(np.arange(600), np.arange(0, 620, 11), left, right, width=60)
+    assert_same_floats(compute(case), compute(case, reference.aggregate_pairs))
+
+
 def test_a_line_is_found_exactly_and_a_perfect_correlation_is_one(one_key):
     """Near the end of the range of times: 1970 plus 70,000 years, in microseconds."""
     time = 2**61 - 10**9 + np.arange(10) * 250_000

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from headrace_kernels.arrays import Statistic, StatisticRequest, ValueColumn, WindowFrames
 from headrace_kernels.cpu.jit import inlined, kernel
-from headrace_kernels.dtypes import Flags, Floats, Integers, Times
+from headrace_kernels.dtypes import Flags, Floats, Integers, Positions, Times
 
 _C1, _C2, _C3, _C4, _C5, _C6 = (
     0.6931471805599453, 0.24022650695910072, 0.05550410866482158,
@@ -58,17 +58,31 @@ def aggregate_decayed(
         values = np.ascontiguousarray(column.values, dtype=np.float64)
         valid = _NOTHING_NULL if column.valid is None else column.valid
     visible_at = _NO_TIMES if frames.events.ordered else frames.events.visible_at
+    order, run_starts = _order_ties(frames, values)
     for half_life in dict.fromkeys(request.parameter for request in requests):
         n_queries = len(frames.queries.time)
         held, sums = np.empty(n_queries, dtype=np.int64), np.empty((2, n_queries), dtype=np.float64)
         with np.errstate(all="ignore"):
             _weigh(
                 frames.first, frames.last, frames.extra, frames.queries.time, frames.events.time, visible_at,
-                values, valid, half_life, held, sums,
+                order, run_starts, values, valid, half_life, held, sums,
             )  # fmt: skip
             for row, request in enumerate(requests):
                 if request.parameter == half_life:
                     out[row] = _decayed(request, held, sums)
+
+
+def _order_ties(frames: WindowFrames, values: Floats) -> tuple[Positions, Positions]:
+    """Places with simultaneous events by value, and where each place's run of such events begins; empty without any."""
+    starts, time, visible_at = frames.events.groups.starts, frames.events.time, frames.events.visible_at
+    new_run = np.ones(len(time) + 1, dtype=np.bool_)
+    new_run[1:-1] = (np.diff(time) != 0) | (np.diff(visible_at) != 0)
+    new_run[starts] = True
+    if not len(values) or new_run.all():
+        return _NO_TIMES, _NO_TIMES
+    run = np.cumsum(new_run[:-1])
+    order = np.lexsort((values, run))
+    return order, np.append(np.flatnonzero(new_run[:-1])[run - 1], len(time))
 
 
 def _decayed(request: StatisticRequest, held: Integers, sums: Floats) -> Floats:
@@ -89,6 +103,8 @@ def _weigh(
     query_time: Times,
     event_time: Times,
     visible_at: Times,
+    order: Positions,
+    run_starts: Positions,
     values: Floats,
     valid: Flags,
     half_life: float,
@@ -104,6 +120,8 @@ def _weigh(
         query_time: int64[n_queries].
         event_time: int64[n_events].
         visible_at: int64[n_events], or int64[0] where every event of a window is visible.
+        order: int64[n_events], places in the order of addition, or int64[0] where it is their own.
+        run_starts: int64[n_events + 1], where the simultaneous events of a place begin.
         values: float64[n_events] or float64[0].
         valid: bool[n_events], or bool[0] where nothing is null.
         half_life: microseconds.
@@ -112,16 +130,22 @@ def _weigh(
     """
     for query in range(len(query_time)):
         weights, weighted, count = 0.0, 0.0, 0
-        now, end = query_time[query], last[query]
+        now, begin, end = query_time[query], first[query], last[query]
         own = extra[query] if len(extra) > 0 else -1
-        for index in range(first[query], end + 1):
-            place = index
-            if index == end:
+        low, high = begin, end
+        if len(order) > 0:  # a window may begin or end inside a run: go through all of it, take what is inside
+            low = run_starts[begin]
+            while high < len(order) and run_starts[high] < end:
+                high += 1
+        for index in range(low, high + 1):
+            if index == high:
                 if own < 0:
                     break
                 place = own
-            elif len(visible_at) > 0 and visible_at[index] > now:
-                continue
+            else:
+                place = order[index] if len(order) > 0 else index
+                if place < begin or place >= end or (len(visible_at) > 0 and visible_at[place] > now):
+                    continue
             if len(valid) > 0 and not valid[place]:
                 continue
             weight = _exp2((event_time[place] - now) / half_life)

@@ -18,7 +18,7 @@ from headrace_kernels.cpu.grouping import group_rows
 from headrace_kernels.cpu.jit import inlined, kernel
 from headrace_kernels.dtypes import Floats, Integers, Starts
 
-_FAN_BITS = 3  # 32 counts of 4 bytes: two cache lines are read a level
+_FAN_BITS = 3  # 8 counts of 4 bytes are read a level: half a cache line
 _NULL, _NAN = -1, -2
 
 
@@ -27,8 +27,8 @@ def aggregate_quantiles(
 ) -> None:
     """Write quantiles of every window, interpolated between neighbours; see the reference for the policy.
 
-    Complexity: O(n_events * log(n_events) + (moves + 32 * queries * requests) * log(events of a key) / 5), whatever the
-    windows' length.
+    Complexity: O(n_events * log(n_events)) for the ranks, then O((moves + queries * requests) * log(events)), whatever
+    the windows' length.
     """
     ranks, starts, ranked = _rank(frames, column)
     offsets = _level_offsets(len(ranked))

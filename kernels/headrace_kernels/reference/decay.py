@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,8 @@ def aggregate_decayed(
 
     An event of time t weighs w = 2**(-(q - t) / parameter) at q. The count is the sum of w, the sum that of w * x, the
     mean the second over the first, each added up in float64 in the order of the events, oldest first: the bits depend
-    on the window's events and q alone. Simultaneous events are added in the groups' order.
+    on the window's events and q alone. Of events with the same time and visibility, the smaller value is added first;
+    the query's own event is the last.
 
     Null policy: skipped, in the count as well. NaN and Inf do what IEEE arithmetic says. Empty: the count is 0, the
     others the request's `empty`, as is a mean of which every weight is 0 (older than 1,074 half-lives). Error: weights
@@ -41,11 +43,21 @@ def aggregate_decayed(
     """
     for query, places in enumerate(members(frames)):
         now = int(frames.queries.time[query])
-        kept = [place for place in places if column is None or column.valid is None or column.valid[place]]
+        own = len(frames.extra) > 0 and frames.extra[query] >= 0
+        n_ranked = len(places) - 1 if own else len(places)
+        events = sorted(places[:n_ranked], key=partial(_rank, frames, column)) + places[n_ranked:]
+        kept = [place for place in events if column is None or column.valid is None or column.valid[place]]
         for row, request in enumerate(requests):
             weights = [_exp2(float(int(frames.events.time[place]) - now) / request.parameter) for place in kept]
             values = [float(column.values[place]) for place in kept] if column is not None else []
             out[row, query] = _decayed(weights, values, request)
+
+
+def _rank(frames: WindowFrames, column: ValueColumn | None, place: int) -> tuple[int, int, bool, float]:
+    """Order of addition: by time, visibility and value."""
+    value = 0.0 if column is None else float(column.values[place])
+    nan = math.isnan(value)
+    return int(frames.events.time[place]), int(frames.events.visible_at[place]), nan, 0.0 if nan else value
 
 
 def _decayed(weights: list[float], values: list[float], request: StatisticRequest) -> float:
