@@ -16,7 +16,7 @@ from headrace.features.build.access import accesses
 from headrace.features.build.layout import Group
 from headrace.features.build.partitions import ROW
 from headrace.features.build.parts import write_part
-from headrace.features.build.sources import Source, read_whole, rechunked
+from headrace.features.build.sources import Source, empty_table, read_whole, rechunked
 from headrace.features.build.spill import Spill
 from headrace.features.build.work import WorkFolder
 from headrace.features.execution import compute
@@ -82,8 +82,8 @@ class GroupRun:
                 step.advance()
 
     def _spine_chunks(self) -> Iterator[pa.Table]:
-        source = self.sources[self.plan.spine]
-        return rechunked(source.batches(self.plan.columns[self.plan.spine]), self.group.rows)
+        source, dtypes = self.sources[self.plan.spine], self.plan.columns[self.plan.spine]
+        return rechunked(source.batches(dtypes), self.group.rows) if source.rows else iter([empty_table(dtypes)])
 
     def _partitions(self, missing: list[int], step: Step) -> None:
         spills = self._spills()

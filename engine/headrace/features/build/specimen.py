@@ -50,9 +50,7 @@ def specimen_tables(rows: int, *, seed: int = 0) -> dict[str, pa.Table]:
             "card": some(np.minimum(random.integers(0, 40, rows), random.integers(0, 40, rows)), 0.05),
             "shop": some(random.choice(["north", "south", "", "östlich"], rows), 0.05),
             "at": pa.array(at, moment),
-            "known": some(pa.array(at + random.integers(0, 90, rows) * (_HOUR_US // 3), moment).cast(pa.int64())).cast(
-                moment
-            ),
+            "known": some(at + random.integers(0, 90, rows) * (_HOUR_US // 3)).cast(moment),
             "number": np.arange(rows)[::-1].copy(),
             "count": random.integers(-5, 200, rows),
             "points": some(random.integers(-5, 200, rows)),
