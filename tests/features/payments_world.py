@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+import pyarrow as pa
+
 import headrace.features as hr
 
 SCHEMAS = {
@@ -101,3 +106,52 @@ def make_payments_set(features=None):
 def compile_payments(features=None, **kwargs):
     """The plan of some features of payments, by default of one of everything."""
     return hr.compile_plan(make_payments_set(features), SCHEMAS, **kwargs)
+
+
+def make_payments(seed=0, *, rows=120, days=75):
+    """Tables with null keys, equal times, payments that become known late or never, NaN and Inf, rows in no order."""
+    random = np.random.default_rng(seed)
+    first_us = 1_362_614_400_000_000  # 2013-03-07: clocks change in Berlin on the 31st
+    step_us = 15 * 60_000_000
+
+    def times(start, n, longest):
+        return np.asarray(start) + random.integers(0, longest, n) * step_us
+
+    def some(values, share=0.1):
+        return [None if random.random() < share else value for value in values]
+
+    def stamps(values):
+        return pa.array([None if value is None else int(value) for value in values], pa.timestamp("us", "UTC"))
+
+    paid = times(first_us, rows, days * 96)
+    paid[1::7] = paid[::7][: len(paid[1::7])]
+    amounts = random.choice(
+        [0.1, -0.0, 20.0, 1e6, math.nan, math.inf, 3.25], rows, p=[0.2, 0.1, 0.3, 0.1, 0.04, 0.02, 0.24]
+    )
+    payments_table = pa.table(
+        {
+            "id": [f"p{row}" for row in range(rows)],
+            "card": pa.array(some(random.integers(0, 5, rows).tolist(), 0.05), pa.int64()),
+            "shop": some(random.choice(["a", "b", "c|d", ""], rows).tolist()),
+            "paid_at": stamps(paid.tolist()),
+            "known_at": stamps(some(times(paid, rows, 8).tolist(), 0.05)),
+            "number": pa.array(random.integers(0, 4, rows), pa.int64()),
+            "amount": pa.array(some(amounts.tolist()), pa.float64()),
+            "status": some(random.choice(["ok", "failed", "held"], rows).tolist(), 0.05),
+            "lat": pa.array(some(random.uniform(-90, 90, rows).tolist()), pa.float64()),
+            "lon": pa.array(random.uniform(-180, 180, rows), pa.float64()),
+            "fraud": some((random.random(rows) < 0.2).tolist()),
+            "fraud_known_at": stamps(some(times(paid, rows, 96 * 10).tolist())),
+        }
+    )
+    n_cards = 12
+    cards = pa.table(
+        {
+            "card": pa.array(random.integers(0, 5, n_cards), pa.int64()),
+            "since": stamps(times(first_us, n_cards, days * 96).tolist()),
+            "limit": pa.array(random.integers(1, 9, n_cards), pa.int64()),
+            "lat": pa.array(random.uniform(-90, 90, n_cards), pa.float64()),
+            "lon": pa.array(random.uniform(-180, 180, n_cards), pa.float64()),
+        }
+    )
+    return {"payments": payments_table, "cards": cards}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headrace.core.errors import InvalidInputError
 from headrace.features.execution import compute
-from headrace.features.plan import ExpressionStep, FeaturePlan, FeatureSpec
+from headrace.features.plan import FeaturePlan, FeatureSpec
 from headrace.features.pruning import pruned
 from headrace.features.reads import reads
 
@@ -68,7 +68,7 @@ def _explained(plan: FeaturePlan, tables: Mapping[str, pa.Table], asking: pa.Tab
     matrix = compute(alone, tables, spine=asking, threads=1)
     query_time_us = int(matrix.query_time[0])
     specs = {each.name: each for each in (*plan.intermediates, *plan.features)}
-    names = reads(plan, [spec.step]).features if isinstance(spec.step, ExpressionStep) else set[str]()
+    names = reads(plan, [spec.step]).features
     order = [name for name in specs if name in names]
     inputs = tuple(_explained(plan, tables, asking, specs[name]) for name in order)
     of_events = spec.role == "window" and bool(inputs)
