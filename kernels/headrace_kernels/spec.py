@@ -147,7 +147,7 @@ KERNELS = {
             "aggregate_quantiles", "quantiles", ("WindowFrames", "ValueColumn", "StatisticRequest*", "Results"),
             "Results, in place",
             missing="null skipped; NaN propagates while inside; Inf is a value", empty="the request's `empty`",
-            error="selections exact; interpolation as numpy.quantile, bit for bit",
+            error="selections exact; interpolation between finite values as numpy.quantile, bit for bit",
         ),
         KernelSpec(
             "aggregate_decayed", "decay", ("WindowFrames", "ValueColumn", "StatisticRequest*", "Results"),
