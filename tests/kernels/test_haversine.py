@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headrace_kernels.cpu import haversine as cpu
@@ -63,7 +63,7 @@ def _arctangent(ratio):
     return 8 * total
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(start=POINTS, other=POINTS)
 def test_compiled_distances_have_the_bits_of_the_plain_ones(start, other):
     compiled = distance(cpu, (*start, *other))
@@ -80,6 +80,9 @@ def test_a_pair_alone_has_the_bits_it_has_among_many():
 
 @settings(max_examples=40, deadline=None)
 @given(start=POINTS, other=POINTS | st.none(), opposite=st.booleans(), step=st.tuples(STEP, STEP))
+@example(start=(10.1, 179.97), other=(10.2, -179.98), opposite=False, step=(0.0, 0.0))  # across the date line
+@example(start=(0.0, 360.0), other=(0.0, 1.00001), opposite=False, step=(0.0, 0.0))
+@example(start=(0.0, -359.99), other=(1e-9, 0.02), opposite=False, step=(0.0, 0.0))
 def test_the_relative_error_is_below_the_declared_one(start, other, opposite, step):
     lat1, lon1 = start
     if other is None:  # close to the point or to its antipode

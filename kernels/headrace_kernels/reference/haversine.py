@@ -58,14 +58,18 @@ def _distance(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     inside = abs(lat1) <= 90.0 and abs(lat2) <= 90.0 and abs(lon1) <= 360.0 and abs(lon2) <= 360.0
     if not inside:  # NaN is inside nothing
         return math.nan
-    turn = abs(lon1 - lon2) * 0.5
-    turn = turn - 180.0 if turn >= 180.0 else turn
-    turn = 180.0 - turn if turn > 90.0 else turn
+    east_1, east_2 = _within_half_a_turn(lon1), _within_half_a_turn(lon2)
+    turn = 0.5 * min(abs(east_1 - east_2), (180.0 - abs(east_1)) + (180.0 - abs(east_2)))
     across = _sine(90.0 - abs(lat1)) * _sine(90.0 - abs(lat2))
     near = _square(_sine(abs(lat1 - lat2) * 0.5)) + across * _square(_sine(turn))
     far = _square(_sine(abs(lat1 + lat2) * 0.5)) + across * _square(_sine(90.0 - turn))
     half = _arctangent(math.sqrt(min(near, far) / max(near, far)))
     return 2.0 * EARTH_RADIUS_KM * (half if near <= far else math.pi / 2.0 - half)
+
+
+def _within_half_a_turn(longitude: float) -> float:
+    """The same longitude in [-180, 180]; exact, because what is subtracted is near enough."""
+    return longitude - 360.0 * round(longitude / 360.0)
 
 
 def _sine(degrees: float) -> float:
