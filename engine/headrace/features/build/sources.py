@@ -273,7 +273,8 @@ def empty_table(dtypes: Mapping[str, str]) -> pa.Table:
     """A table of these columns without rows."""
     import pyarrow as pa
 
-    return pa.schema([(name, arrow_type(dtype)) for name, dtype in dtypes.items()]).empty_table()
+    schema = pa.schema([(name, arrow_type(dtype)) for name, dtype in dtypes.items()])
+    return pa.Table.from_batches([], schema=schema)  # not `empty_table()`: it imports pandas, half a second
 
 
 def _read_csv(path: Path) -> pa.Table:
