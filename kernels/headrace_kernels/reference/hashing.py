@@ -1,6 +1,6 @@
 """XXH64, a 64-bit hash of bytes, as its specification describes it.
 
-Reference: Y. Collet, "xxHash fast digest algorithm", xxhash_spec.md, version 0.1.1, section XXH64. Words are
+Reference: "xxHash fast digest algorithm" (xxhash_spec.md of the xxHash project), section on XXH64. Words are
 little-endian and arithmetic is modulo 2**64.
 """
 
