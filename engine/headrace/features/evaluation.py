@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from headrace.core.errors import DefinitionError, InvalidInputError, did_you_mean
 from headrace.features.expressions import Binary, Call, Column, Expression, Literal, Unary
 from headrace.features.function_evaluation import call_function
+from headrace.features.subexpressions import SharedValues
 
 if TYPE_CHECKING:
     Resolve = Callable[[Expression], Any]
@@ -64,13 +65,14 @@ def evaluate_on_table(expression: Expression, table: pa.Table) -> pa.Array:
     return evaluate(expression, resolve, table.num_rows)
 
 
-def evaluate(expression: Expression, resolve: Resolve, n_rows: int) -> pa.Array:
+def evaluate(expression: Expression, resolve: Resolve, n_rows: int, *, shared: SharedValues | None = None) -> pa.Array:
     """Evaluate an expression whose leaves `resolve` looks up.
 
     Args:
         expression: the tree.
         resolve: gives pyarrow.Array or ChunkedArray[n_rows] for a column, state or query time.
         n_rows: length of the result, also where every leaf is a literal.
+        shared: values of operations that other expressions of the plan hold too, computed once.
 
     Returns:
         pyarrow.Array[n_rows], one chunk.
@@ -80,7 +82,7 @@ def evaluate(expression: Expression, resolve: Resolve, n_rows: int) -> pa.Array:
         InvalidInputError: integer arithmetic overflows.
     """
     try:
-        value = _value(expression, resolve)
+        value = _value(expression, resolve, shared)
     except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise DefinitionError(f"'{expression}' does not fit its columns' types: {error}") from error
     except pa.ArrowInvalid as error:
@@ -90,16 +92,27 @@ def evaluate(expression: Expression, resolve: Resolve, n_rows: int) -> pa.Array:
     return value.combine_chunks() if isinstance(value, pa.ChunkedArray) else value
 
 
-def _value(expression: Expression, resolve: Resolve) -> Any:
+def _value(expression: Expression, resolve: Resolve, shared: SharedValues | None) -> Any:
+    key = shared.key(expression) if shared is not None else None
+    if shared is None or key is None:
+        return _computed(expression, resolve, shared)
+    value = shared.take(key)
+    if value is None:
+        value = _computed(expression, resolve, shared)
+        shared.keep(key, value)
+    return value
+
+
+def _computed(expression: Expression, resolve: Resolve, shared: SharedValues | None) -> Any:
     match expression:
         case Literal(value):
             return pa.scalar(value)
         case Unary(operator, operand):
-            return _apply(operator, [_value(operand, resolve)])
+            return _apply(operator, [_value(operand, resolve, shared)])
         case Binary(operator, left, right):
-            return _apply(operator, [_value(left, resolve), _value(right, resolve)])
+            return _apply(operator, [_value(left, resolve, shared), _value(right, resolve, shared)])
         case Call(function, operands, parameters):
-            return call_function(function, [_value(operand, resolve) for operand in operands], parameters)
+            return call_function(function, [_value(operand, resolve, shared) for operand in operands], parameters)
         case _:
             return resolve(expression)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace.core.hashing import digest_json
 from headrace.features.durations import format_duration
-from headrace.features.expressions import Binary, Call, Expression, StateColumn, Unary, leaves
+from headrace.features.expressions import StateColumn, leaves
 from headrace.features.plan import (
     CalendarStep,
     EncoderStep,
@@ -23,8 +23,8 @@ from headrace.features.plan import (
     StateStep,
     WindowStep,
 )
-from headrace.features.reads import reads
 from headrace.features.step_format import expression_key, step_to_json
+from headrace.features.subexpressions import evaluated_expressions, repeated_texts
 
 _MATRIX_BYTES, _INTERMEDIATE_BYTES, _EVENT_BYTES, _VALUE_BYTES = 4, 8, 20, 8  # an event: two times and a key's code
 
@@ -193,7 +193,7 @@ def outline(plan: FeaturePlan) -> Outline:
         calendars={place: tuple(fields) for place, fields in calendars.items()},
         encoders=dict(encoders),
         expressions=tuple(derived),
-        repeated=_repeated(specs, plan),
+        repeated=repeated_texts(plan),
         n_features=len(plan.features),
         n_intermediates=len(plan.intermediates),
         n_steps=len({digest_json(step_to_json(spec.step)) for spec in specs}),
@@ -257,7 +257,7 @@ def _matches(plan: FeaturePlan, specs: tuple[FeatureSpec, ...]) -> tuple[Match, 
     for spec in specs:
         if isinstance(spec.step, StateStep):
             found.setdefault((spec.step.view, spec.step.on, spec.step.tolerance_us), {})[spec.step.column] = None
-    for expression in _expressions(specs, plan):
+    for expression in evaluated_expressions(plan):
         for leaf in leaves(expression):
             if isinstance(leaf, StateColumn):
                 found.setdefault((leaf.view.name, leaf.on, leaf.tolerance_us), {})[leaf.column] = None
@@ -265,35 +265,3 @@ def _matches(plan: FeaturePlan, specs: tuple[FeatureSpec, ...]) -> tuple[Match, 
         Match(view, plan.state_views[view].table, on, tolerance_us, tuple(columns))
         for (view, on, tolerance_us), columns in found.items()
     )
-
-
-def _expressions(specs: tuple[FeatureSpec, ...], plan: FeaturePlan) -> list[Expression]:
-    used = reads(plan, [spec.step for spec in specs]).encoders
-    encoded = [expression for name in sorted(used) for expression in plan.encoders[name].of]
-    return [spec.step.expression for spec in specs if isinstance(spec.step, ExpressionStep)] + encoded
-
-
-def _repeated(specs: tuple[FeatureSpec, ...], plan: FeaturePlan) -> dict[str, int]:
-    """Operations that stand in several places, outermost first; what stands only inside such a one is left out."""
-    counts, texts = Counter[str](), dict[str, str]()
-
-    def visit(expression: Expression) -> None:
-        match expression:
-            case Unary(_, operand):
-                operands: tuple[Expression, ...] = (operand,)
-            case Binary(_, left, right):
-                operands = (left, right)
-            case Call(_, operands, _):
-                pass
-            case _:
-                return
-        key = expression_key(expression)
-        counts[key] += 1
-        texts[key] = str(expression)
-        if counts[key] == 1:
-            for operand in operands:
-                visit(operand)
-
-    for expression in _expressions(specs, plan):
-        visit(expression)
-    return {texts[key]: count for key, count in counts.items() if count > 1}

@@ -196,6 +196,13 @@ class FeaturePlan:
     def _digest(self) -> str:
         return digest_json(self.to_json())
 
+    @cached_property
+    def repeated(self) -> Mapping[str, int]:
+        """In how many places each repeated operation of its expressions stands, by `expression_key`."""
+        from headrace.features.subexpressions import repeated_operations
+
+        return repeated_operations(self)
+
     def feature(self, name: str) -> FeatureSpec:
         """One feature by name.
 
