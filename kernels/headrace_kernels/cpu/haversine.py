@@ -56,7 +56,8 @@ def _haversine_km(lat1: Floats, lon1: Floats, lat2: Floats, lon2: Floats, kilome
 
 @inlined
 def _within_half_a_turn(longitude: float) -> float:
-    return longitude - 360.0 * np.rint(longitude / 360.0)
+    turns: float = np.rint(longitude / 360.0)
+    return longitude - 360.0 * turns
 
 
 @inlined
