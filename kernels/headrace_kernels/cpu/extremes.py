@@ -33,7 +33,7 @@ def aggregate_extremes(
         values = values.astype(np.float64)
     starts = frames.queries.groups.starts
     with np.errstate(invalid="ignore"):
-        for slots, empty in slot_tables(requests, _STATISTICS):
+        for slots, empty in slot_tables(tuple(requests), _STATISTICS):
             if frames.events.ordered:
                 _write_ranges(values, column.kinds, starts, frames.first, frames.last, frames.extra, slots, empty, out)
             else:

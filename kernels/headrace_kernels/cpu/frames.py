@@ -26,7 +26,9 @@ def bound_visible(events: GroupedEvents, queries: GroupedQueries) -> Positions:
 def bound_since(events: GroupedEvents, queries: GroupedQueries, oldest: Integers, last: Positions) -> Positions:
     """Place of the first event not older than a bound; see the reference. Complexity: O(events + queries)."""
     first = np.empty(len(queries.time), dtype=np.int64)
-    _bound_since(events.groups.starts, events.time, queries.groups.starts, oldest, last, first)
+    starts = queries.groups.starts
+    bound = _bound_since if _never_falls(starts, oldest) else _search_since
+    bound(events.groups.starts, events.time, starts, oldest, last, first)
     return first
 
 
@@ -93,19 +95,41 @@ def _bound_visible(
 def _bound_since(
     event_starts: Starts, event_time: Times, query_starts: Starts, oldest: Integers, last: Positions, first: Positions
 ) -> None:
+    """Merge bounds and events, a step to the next of one or the other: no branch for the processor to guess."""
     for key in range(len(query_starts) - 1):
-        begin, end = query_starts[key], query_starts[key + 1]
-        if begin == end:
+        query, end = query_starts[key], query_starts[key + 1]
+        if query == end:
             continue
-        start, stop = event_starts[key], event_starts[key + 1]
-        lower = _first_above(event_time, start, stop, oldest[begin] - 1)
-        for query in range(begin, end):
-            bound = oldest[query]
-            while lower < stop and event_time[lower] < bound:
-                lower += 1
-            while lower > start and event_time[lower - 1] >= bound:
-                lower -= 1
+        stop = event_starts[key + 1]
+        lower = _first_above(event_time, event_starts[key], stop, oldest[query] - 1)
+        while query < end and lower < stop:
+            older = event_time[lower] < oldest[query]
             first[query] = min(lower, last[query])
+            lower += older
+            query += 1 - older
+        while query < end:
+            first[query] = last[query]
+            query += 1
+
+
+@kernel
+def _search_since(
+    event_starts: Starts, event_time: Times, query_starts: Starts, oldest: Integers, last: Positions, first: Positions
+) -> None:
+    """The same where clocks were set back and a window reaches further than the one before: one search a query."""
+    for key in range(len(query_starts) - 1):
+        for query in range(query_starts[key], query_starts[key + 1]):
+            lower = _first_above(event_time, event_starts[key], event_starts[key + 1], oldest[query] - 1)
+            first[query] = min(lower, last[query])
+
+
+@kernel
+def _never_falls(query_starts: Starts, oldest: Integers) -> bool:
+    falls = 0
+    for key in range(len(query_starts) - 1):
+        for query in range(query_starts[key] + 1, query_starts[key + 1]):
+            falls += oldest[query] < oldest[query - 1]
+    return falls == 0
 
 
 @kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import config, njit, types
 from numba.extending import intrinsic
 
@@ -14,38 +15,55 @@ inlined = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 """A function called once a value: passing its arrays would cost more than its work."""
 
 
-@intrinsic
-def _multiply_high(context: Any, left: Any, right: Any) -> Any:
-    from llvmlite import ir
+if config.DISABLE_JIT:
 
-    def generate(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
-        wide = ir.IntType(128)
-        product = builder.mul(builder.zext(operands[0], wide), builder.zext(operands[1], wide))
-        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+    def multiply_high(left: Any, right: Any) -> Any:
+        """Upper 64 bits of the product of two uint64."""
+        return type(left)((int(left) * int(right)) >> 64)
 
-    return types.uint64(types.uint64, types.uint64), generate
+    def leading_zeros(value: Any) -> Any:
+        """Zero bits before the first one of a uint64; 64 for zero."""
+        return type(value)(64 - int(value).bit_length())
 
+    def prefetch(array: Any, row: int) -> None:
+        """Nothing, where nothing is compiled."""
 
-@intrinsic
-def _leading_zeros(context: Any, value: Any) -> Any:
-    from llvmlite import ir
+else:
 
-    def generate(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
-        return builder.ctlz(operands[0], ir.Constant(ir.IntType(1), 0))
+    @intrinsic
+    def multiply_high(_context: Any, _left: Any, _right: Any) -> Any:
+        """Upper 64 bits of the product of two uint64: one instruction."""
 
-    return types.uint64(types.uint64), generate
+        def generate(_context: Any, builder: Any, _signature: Any, operands: Any) -> Any:
+            wide = ir.IntType(128)
+            product = builder.mul(builder.zext(operands[0], wide), builder.zext(operands[1], wide))
+            return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
 
+        return types.uint64(types.uint64, types.uint64), generate
 
-def _multiply_high_in_python(left: Any, right: Any) -> Any:
-    return type(left)((int(left) * int(right)) >> 64)
+    @intrinsic
+    def leading_zeros(_context: Any, _value: Any) -> Any:
+        """Zero bits before the first one of a uint64, 64 for zero: one instruction."""
 
+        def generate(_context: Any, builder: Any, _signature: Any, operands: Any) -> Any:
+            return builder.ctlz(operands[0], ir.Constant(ir.IntType(1), 0))
 
-def _leading_zeros_in_python(value: Any) -> Any:
-    return type(value)(64 - int(value).bit_length())
+        return types.uint64(types.uint64), generate
 
+    @intrinsic
+    def prefetch(_context: Any, array: Any, row: Any) -> Any:
+        """Ask for the first cache lines of a row of a C-contiguous matrix that is about to be written."""
 
-multiply_high = _multiply_high_in_python if config.DISABLE_JIT else _multiply_high
-"""Upper 64 bits of the product of two uint64: one instruction on the CPU."""
+        def generate(context: Any, builder: Any, signature: Any, operands: Any) -> Any:
+            matrix = context.make_array(signature.args[0])(context, builder, operands[0])
+            offset = builder.mul(operands[1], builder.extract_value(matrix.strides, 0))
+            start = builder.ptrtoint(matrix.data, ir.IntType(64))
+            byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+            function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+            for line in (0, 64):
+                address = builder.add(builder.add(start, offset), ir.Constant(ir.IntType(64), line))
+                builder.call(function, [builder.inttoptr(address, byte), flag(1), flag(3), flag(1)])
+            return context.get_dummy_value()
 
-leading_zeros = _leading_zeros_in_python if config.DISABLE_JIT else _leading_zeros
-"""Zero bits before the first one of a uint64, 64 for zero; one instruction on the CPU."""
+        return types.void(array, row), generate

@@ -14,7 +14,8 @@ n*Q - S*S fits 127; prefix sums may wrap, their differences do not.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,9 @@ Marks = npt.NDArray[np.int64]
 LIMIT = 2**63
 _SUMS = (Statistic.SUM, Statistic.MEAN)
 _VARIANCES = (Statistic.VAR, Statistic.STD)
+_ALL = (Statistic.COUNT, Statistic.COUNT_NON_NULL, *_SUMS, *_VARIANCES)
+_SUMMED = frozenset({*_SUMS, *_VARIANCES})
+_NOTHING: Integers = np.zeros(0, dtype=np.int64)
 _NULL, _FINITE = 0, 1
 _POWERS = np.array([2.0 ** (64 - shift) for shift in range(65)])
 _NO_FLAGS: Flags = np.zeros(0, dtype=np.bool_)
@@ -96,32 +100,58 @@ def aggregate_moments(
         ExactRangeError: a value, or (events in a window) * (largest magnitude), leaves the exact range.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        events = _count_events(frames)
-        values, marks = events, np.zeros((3, 0), dtype=np.int64)
-        if column is not None and len(column.kinds):
-            values = _gain(frames, column.marks[0])
-            marks = np.stack([_gain(frames, column.marks[kind]) for kind in (1, 2, 3)])
-        for row, request in enumerate(requests):
-            if request.statistic == Statistic.COUNT:
-                out[row] = events
-            elif request.statistic == Statistic.COUNT_NON_NULL:
-                out[row] = values
-            elif request.statistic == Statistic.SHARE and column is not None:
-                _write_share(values, marks, _gain(frames, column.above(request.parameter)), request.empty, out[row])
-        if column is not None and any(request.statistic in {*_SUMS, *_VARIANCES} for request in requests):
-            _aggregate_sums(frames, column, (values, marks), requests, out)
+        if column is not None and _is_plain(frames, column, requests):
+            _aggregate_plain(frames, column, tuple(requests), out)
+        else:
+            _aggregate_all(frames, column, tuple(requests), out)
+
+
+def _is_plain(frames: WindowFrames, column: SummedColumn, requests: Sequence[StatisticRequest]) -> bool:
+    """Whether windows are ranges of finite values and everything is a sum: the case that is worth a loop of its own."""
+    ranges = frames.events.ordered and not len(frames.extra) and not len(column.kinds)
+    return ranges and all(request.statistic != Statistic.SHARE for request in requests)
+
+
+def _aggregate_plain(
+    frames: WindowFrames, column: SummedColumn, requests: tuple[StatisticRequest, ...], out: Floats
+) -> None:
+    summed = any(request.statistic in _SUMMED for request in requests)
+    sums, low, high, largest = column.sums() if summed else (_NOTHING, _NOTHING.view(np.uint64), _NOTHING.view(np.uint64), 0)
+    unit = 2.0**-column.column.bits
+    for slots, empty in slot_tables(requests, _ALL):
+        longest = _write_plain(frames.first, frames.last, sums, low, high, unit, slots, empty, out)
+        _check_range(longest, largest, column.column.bits)
+
+
+def _aggregate_all(
+    frames: WindowFrames, column: SummedColumn | None, requests: tuple[StatisticRequest, ...], out: Floats
+) -> None:
+    events = _count_events(frames)
+    values, marks = events, np.zeros((3, 0), dtype=np.int64)
+    if column is not None and len(column.kinds):
+        values = _gain(frames, column.marks[0])
+        marks = np.stack([_gain(frames, column.marks[kind]) for kind in (1, 2, 3)])
+    for row, request in enumerate(requests):
+        if request.statistic == Statistic.COUNT:
+            out[row] = events
+        elif request.statistic == Statistic.COUNT_NON_NULL:
+            out[row] = values
+        elif request.statistic == Statistic.SHARE and column is not None:
+            _write_share(values, marks, _gain(frames, column.above(request.parameter)), request.empty, out[row])
+    if column is not None and any(request.statistic in _SUMMED for request in requests):
+        _aggregate_sums(frames, column, (values, marks), requests, out)
 
 
 def _aggregate_sums(
     frames: WindowFrames,
     column: SummedColumn,
     counted: tuple[Integers, Marks],
-    requests: Sequence[StatisticRequest],
+    requests: tuple[StatisticRequest, ...],
     out: Floats,
 ) -> None:
     values, marks = counted
     sums, low, high, largest = column.sums()
-    _check_range(frames, largest, column.column.bits)
+    _check_range(int(values.max(initial=0)), largest, column.column.bits)
     totals, unit = _gain(frames, sums), 2.0**-column.column.bits
     for slots, empty in slot_tables(requests, _SUMS):
         _write_sums(values, marks, totals, unit, slots, empty, out)
@@ -134,14 +164,16 @@ def _aggregate_sums(
         _write_variances(values, marks, totals, *squares, unit, slots, empty, out)
 
 
+@lru_cache(maxsize=1024)
 def slot_tables(
-    requests: Sequence[StatisticRequest], statistics: Sequence[Statistic]
-) -> Iterator[tuple[Integers, Floats]]:
+    requests: tuple[StatisticRequest, ...], statistics: tuple[Statistic, ...]
+) -> tuple[tuple[Integers, Floats], ...]:
     """Which row of the output each statistic goes to, or -1, and what it is where it has no value.
 
     A statistic that is asked for twice comes in a table of its own.
     """
     waiting = [(row, request) for row, request in enumerate(requests) if request.statistic in statistics]
+    tables = []
     while waiting:
         slots, empty = np.full(len(statistics), -1, dtype=np.int64), np.full(len(statistics), np.nan)
         left = []
@@ -152,7 +184,8 @@ def slot_tables(
             else:
                 slots[which], empty[which] = row, request.empty
         waiting = left
-        yield slots, empty
+        tables.append((slots, empty))
+    return tuple(tables)
 
 
 def _count_events(frames: WindowFrames) -> Integers:
@@ -174,10 +207,7 @@ def _gain(frames: WindowFrames, prefix: Integers) -> Integers:
     return gain
 
 
-def _check_range(frames: WindowFrames, largest: int, bits: int) -> None:
-    if not len(frames.first):
-        return
-    most = int((frames.last - frames.first).max()) + (1 if len(frames.extra) else 0)
+def _check_range(most: int, largest: int, bits: int) -> None:
     if most * largest >= LIMIT:
         raise ExactRangeError(
             f"{most} events in a window, with values up to {largest * 2.0**-bits:g}, leave the exact range of sums at a "
@@ -222,6 +252,50 @@ def _accumulate(scaled: Integers, sums: Integers, low: Unsigned, high: Unsigned)
         total_low += square
         total_high += multiply_high(size, size) + (np.uint64(1) if total_low < square else np.uint64(0))
         sums[place + 1], low[place + 1], high[place + 1] = total, total_low, total_high
+
+
+@kernel
+def _write_plain(
+    first: Positions,
+    last: Positions,
+    sums: Integers,
+    low: Unsigned,
+    high: Unsigned,
+    unit: float,
+    slots: Integers,
+    empty: Floats,
+    out: Floats,
+) -> int:
+    """Counts, sums, means, variances and deviations of ranges of finite values; gives the longest range."""
+    longest = 0
+    for query in range(len(first)):
+        begin, end = np.uint64(first[query]), np.uint64(last[query])
+        count = last[query] - first[query]
+        longest = max(longest, count)
+        if slots[0] >= 0:
+            out[slots[0], query] = count
+        if slots[1] >= 0:
+            out[slots[1], query] = count
+        if len(sums) == 0:
+            continue
+        total = sums[end] - sums[begin]
+        scaled = np.float64(total)
+        if slots[2] >= 0:
+            out[slots[2], query] = scaled * unit if count > 0 else empty[2]
+        if slots[3] >= 0:
+            out[slots[3], query] = scaled / count * unit if count > 0 else empty[3]
+        if slots[4] < 0 and slots[5] < 0:
+            continue
+        variance = np.nan
+        if count > 1:
+            square_low = low[end] - low[begin]
+            square_high = high[end] - high[begin] - np.uint64(low[end] < low[begin])
+            variance = unit * unit * _variance(count, total, square_low, square_high)
+        if slots[4] >= 0:
+            out[slots[4], query] = variance if count > 1 else empty[4]
+        if slots[5] >= 0:
+            out[slots[5], query] = np.sqrt(variance) if count > 1 else empty[5]
+    return longest
 
 
 @kernel
@@ -368,17 +442,22 @@ def _write_variances(
             special = marks[0, query] + marks[1, query] + marks[2, query] > 0
         few = count < 2 and not (special and marks[0, query] > 0)
         if count > 1 and not special:
-            # n*Q - S*S, both below 2**127
-            n, size = np.uint64(count), np.uint64(abs(totals[query]))
-            left, right = n * square_low[query], size * size
-            low = left - right
-            high = multiply_high(n, square_low[query]) + n * square_high[query]
-            high -= multiply_high(size, size) + np.uint64(left < right)
-            variance = unit * unit * (_to_float(high, low) / (np.float64(count) * np.float64(count - 1)))
+            variance = unit * unit * _variance(count, totals[query], square_low[query], square_high[query])
         if slots[0] >= 0:
             out[slots[0], query] = empty[0] if few else variance
         if slots[1] >= 0:
             out[slots[1], query] = empty[1] if few else np.sqrt(variance)
+
+
+@inlined
+def _variance(count: int, total: int, square_low: np.uint64, square_high: np.uint64) -> float:
+    """(n*Q - S*S) / (n*(n - 1)): the products, both below 2**127, and their difference are exact."""
+    n, size = np.uint64(count), np.uint64(abs(total))
+    left, right = n * square_low, size * size
+    low = left - right
+    high = multiply_high(n, square_low) + n * square_high
+    high -= multiply_high(size, size) + np.uint64(left < right)
+    return _to_float(high, low) / (np.float64(count) * np.float64(count - 1))
 
 
 @inlined
