@@ -10,10 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import headrace.features as hr
 from headrace.core.errors import CorruptedError, DefinitionError, InvalidInputError
 from headrace.core.hashing import digest_json
+from headrace_kernels.arrays import Statistic
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -142,6 +145,34 @@ def test_without_windows_nothing_reads_one(payments_plan):
     assert {"odd", "km", "amount_scaled", "cards_age_hours"} <= set(kept.feature_names)
     assert not kept.event_views
     assert not kept.intermediates
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_any_features_in_any_order_have_the_same_digests_and_survive_json(payments_world, data):
+    """What a feature is does not depend on its neighbours, nor a pruned plan on what was pruned."""
+    everything = payments_world.make_payments_set().features
+    ratio = next(entry for entry in everything if getattr(entry, "name", "") == "ratio")
+    chosen = data.draw(st.lists(st.sampled_from([e for e in everything if e is not ratio]), min_size=1, unique_by=id))
+    plan = payments_world.compile_payments(data.draw(st.permutations(chosen)))
+    golden = json.loads((GOLDEN / "plan-v2.features.json").read_text())
+    assert all(spec.digest == golden[spec.name] for spec in plan.features)
+    again = hr.FeaturePlan.from_json(json.loads(json.dumps(plan.to_json())))
+    assert again == plan
+    names = data.draw(st.lists(st.sampled_from(plan.feature_names), min_size=1, unique=True))
+    some = plan.only(names)
+    assert set(some.feature_names) == set(names)
+    assert all(spec.digest == golden[spec.name] for spec in some.features)
+    assert hr.FeaturePlan.from_json(some.to_json()) == some
+
+
+def test_the_documented_plan_is_one():
+    text = (Path(__file__).parents[2] / "docs" / "formats" / "feature-plan.md").read_text()
+    data = json.loads(text.split("```json\n")[1].split("```")[0])
+    plan = hr.FeaturePlan.from_json(data)
+    assert plan.to_json() == data
+    for statistic in Statistic:
+        assert f"`{statistic.name.lower()}`" in text
 
 
 def test_equal_intermediates_are_one(payments_world):
