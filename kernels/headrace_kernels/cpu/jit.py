@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import config, njit, types
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 
-kernel = njit(cache=True, nogil=True, error_model="numpy")
+
+class _ReadyCache(FunctionCache):
+    """Gives compiled kernels without loading the compiler.
+
+    Numba loads its whole compiler and SciPy's linear algebra before it reads machine code from its cache: 0.3 s. The
+    code needs Numba's runtime alone, so only that is made ready. Compiling, where it is needed, loads the rest itself.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled function of a signature, or None where it is not in the cache."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+
+
+class _LateCache:
+    """A cache that touches the disk when its function is first called: most are only ever called inside others."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __getattr__(self, name: str) -> Any:
+        if "_opened" not in self.__dict__:
+            self._opened = _ReadyCache(self._function)  # type: ignore[no-untyped-call]
+        return getattr(self._opened, name)
+
+
+def _compiled(*, forceinline: bool) -> Callable[[Callable[..., Any]], Any]:
+    decorate = njit(nogil=True, error_model="numpy", forceinline=forceinline)
+
+    def compile_late(function: Callable[..., Any]) -> Any:
+        compiled: Any = decorate(function)
+        if hasattr(compiled, "enable_caching"):  # not where the JIT is off
+            compiled._cache = _LateCache(function)  # noqa: SLF001  # what cache=True does, but later
+        return compiled
+
+    return compile_late
+
+
+kernel = _compiled(forceinline=False)
 """A kernel, or a function called rarely inside one."""
 
-inlined = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+inlined = _compiled(forceinline=True)
 """A function called once a value: passing its arrays would cost more than its work."""
 
 

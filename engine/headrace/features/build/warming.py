@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -63,10 +62,9 @@ def compilations() -> tuple[int, int]:
 
 def _kernels() -> Iterator[Any]:
     """Every compiled function of the kernels' modules that are loaded, each once."""
-    package = importlib.import_module("headrace_kernels.cpu")
     seen: set[int] = set()
-    for entry in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        module = importlib.import_module(entry.name)
+    loaded = [module for name, module in sorted(sys.modules.items()) if name.startswith("headrace_kernels.cpu.")]
+    for module in loaded:
         for value in vars(module).values():
             if hasattr(value, "nopython_signatures") and id(value) not in seen:
                 seen.add(id(value))
