@@ -215,7 +215,7 @@ def test_names_of_categories_are_words(payments_world):
         (lambda w: [counts(w, values={"shop": [hr.Mean()]})], "'shop' of 'payments', a string"),
         (lambda w: [counts(w, values={"amount": [hr.Distinct()]})], "a float64; allowed"),
         (lambda w: [counts(w, values={"shop": [hr.Mode()]})], "Mode reads column 'shop'"),
-        (lambda w: [counts(w, values={"amont": [hr.Mean()]})], "column 'amont'"),
+        (lambda w: [counts(w, values={"amountt": [hr.Mean()]})], "column 'amountt'"),
         (lambda w: [counts(w, where=hr.column("amount"))], "is a float64, not a condition"),
         (lambda w: [counts(w, where=hr.column("statos") == "ok")], "column 'statos', which table"),
         (lambda w: [counts(w, where=hr.column("status") > 1)], "combines a string and a int64"),
@@ -251,6 +251,9 @@ def test_what_does_not_fit_is_an_error_of_the_definition(payments_world, feature
         lambda w: [hr.windows(w.asks(), by="card", over="1h", values={"fraud": [hr.Mean()]})],
         lambda w: [hr.windows(w.asks(), by="card", over="1h", values=COUNTS, where=hr.column("fraud"))],
         lambda w: [hr.windows(w.labels(), by="card", over="1h", values={"fraud": [hr.Mean()]}, include_current=True)],
+        lambda w: [counts(w, on="fraud")],
+        lambda _: [hr.lookup(answers(), ["fraud"])],
+        lambda _: [answers()["fraud"].named("x")],
         lambda w: [hr.target_encoding(w.asks(), by="card", target=hr.column("fraud"), known_immediately=True)],
     ],
 )
@@ -267,11 +270,12 @@ def test_past_targets_are_features_where_the_table_says_when_they_were_known(pay
     features = [
         hr.target_encoding(w.labels(), by="shop", target=hr.column("fraud")),
         hr.windows(w.labels(), by="card", **over),
+        hr.as_of(hr.StateTable("last", hr.table("payments"), ["card"], valid_from="fraud_known_at"), ["fraud"]),
         hr.windows(w.payments("late", source=hr.table("payments"), available_at=None, delay="7d"), by="shop", **over),
         hr.request("amount"),
     ]
     plan = w.compile_payments(features, target=hr.column("fraud"))
-    assert len(plan.features) == 4
+    assert len(plan.features) == 5
     with pytest.raises(DefinitionError, match="column 'frod'"):
         w.compile_payments(features, target=hr.column("frod"))
     with pytest.raises(DefinitionError, match="the target 'shop' is a string"):
@@ -287,3 +291,8 @@ def counts(world, **changes):
 def later(world):
     """The payments as events that happen when they become known."""
     return world.payments("later", source=hr.table("payments"), event_time="known_at")
+
+
+def answers():
+    """The payments as a table without time, in which every row finds itself."""
+    return hr.StateTable("answers", source=hr.table("payments"), keys=["number"])

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from headrace.core.errors import DefinitionError
 from headrace.features.draft import Draft
-from headrace.features.expressions import Column, Expression, leaves
+from headrace.features.expressions import Column, Expression, StateColumn, leaves
 from headrace.features.locations import located_hint
-from headrace.features.plan import FeaturePlan, FeatureSpec, WindowStep
-from headrace.features.reads import reads, required
+from headrace.features.plan import (
+    CalendarStep,
+    EncoderStep,
+    ExpressionStep,
+    FeaturePlan,
+    FeatureSpec,
+    StateStep,
+    WindowStep,
+)
+from headrace.features.reads import required
+from headrace.features.views import StateView
 
 
 def check_target(
@@ -17,8 +26,8 @@ def check_target(
 ) -> None:
     """Check that no feature reads a column of the target before it is known.
 
-    A column that the target reads must not be read from the row itself; nor from events of the spine's own table,
-    unless the view says when they become known (`available_at` or a delay).
+    A column that the target reads must not be read from the row itself, nor name its entity, nor come from events or
+    states of the spine's own table unless the view says when they become known (`available_at`, delay, `valid_from`).
 
     Args:
         plan: the features.
@@ -49,15 +58,41 @@ def check_target(
 
 def _known_too_early(plan: FeaturePlan, spec: FeatureSpec) -> set[str]:
     """Columns of the spine's table that a feature reads as if they were known when the row asks."""
-    step = spec.step
-    if not isinstance(step, WindowStep):
-        return {column for table, column in reads(plan, [step]).columns if table == plan.spine} - {plan.at.column}
+    match spec.step:
+        case WindowStep() as step:
+            return {*step.on, *_window_columns(plan, step)}
+        case StateStep(view, on, column):
+            return _state_columns(plan, plan.state_views[view], on, column)
+        case CalendarStep(column):
+            return {column} - {plan.at.column}
+        case ExpressionStep(expression):
+            return _row_columns(plan, [expression])
+        case EncoderStep(encoder):
+            return _row_columns(plan, plan.encoders[encoder].of)
+
+
+def _window_columns(plan: FeaturePlan, step: WindowStep) -> set[str]:
     view = plan.event_views[step.view]
     says_when = view.available_at is not None or view.delay_us > 0
     if view.table != plan.spine or (says_when and not step.span.include_current):
         return set()
     values = [*step.columns, *([step.where] if step.where is not None else [])]
-    return {leaf.name for value in values for leaf in leaves(value) if isinstance(leaf, Column)}
+    return {*step.by, *(leaf.name for value in values for leaf in leaves(value) if isinstance(leaf, Column))}
+
+
+def _state_columns(plan: FeaturePlan, view: StateView, on: Iterable[str], column: str) -> set[str]:
+    says_when = view.valid_from is not None
+    return {*on} if view.table != plan.spine or says_when else {*on, *view.keys, column}
+
+
+def _row_columns(plan: FeaturePlan, expressions: Iterable[Expression]) -> set[str]:
+    found = set[str]()
+    for leaf in (leaf for expression in expressions for leaf in leaves(expression)):
+        if isinstance(leaf, Column) and leaf.name != plan.at.column:
+            found.add(leaf.name)
+        elif isinstance(leaf, StateColumn):
+            found |= _state_columns(plan, leaf.view, leaf.on, leaf.column)
+    return found
 
 
 def _advice(spec: FeatureSpec) -> str:

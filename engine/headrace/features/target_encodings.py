@@ -29,14 +29,12 @@ class TimeAwareEncoding:
         own: the windows by the category.
         target: value that is averaged, or None for a frequency.
         smoothing: how many events the overall mean counts as.
-        known_immediately: whether the target may come from a table without `available_at`.
         name: the feature's name.
     """
 
     own: WindowFeatures
     target: Expression | None
     smoothing: float
-    known_immediately: bool
     name: str
     location: str = field(default_factory=caller_location, repr=False)
 
@@ -88,7 +86,7 @@ def target_encoding(  # noqa: PLR0913  # the parts of one sentence, all but its 
             hint=located_hint(location, "for example hr.column('arr_delay') > 15"),
         )
     default = f"{own.prefix}_target_{own.over[0].label}"
-    return TimeAwareEncoding(own, label, float(smoothing), known_immediately, name or default, location)
+    return TimeAwareEncoding(own, label, float(smoothing), name or default, location)
 
 
 def frequency_encoding(
@@ -115,7 +113,7 @@ def frequency_encoding(
     """
     own = _own(events, by, over, on)
     default = f"{own.prefix}_frequency_{own.over[0].label}"
-    return TimeAwareEncoding(own, None, 0.0, True, name or default, caller_location())
+    return TimeAwareEncoding(own, None, 0.0, name or default, caller_location())
 
 
 def _own(
