@@ -5,6 +5,8 @@ Every sort here is stable: rows that compare equal stay in the order they came i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,34 +19,36 @@ _DIGITS = 1 << _DIGIT_BITS
 _SHORT = 64
 
 Rows = npt.NDArray[np.int32]
+Ranks = npt.NDArray[np.int32]
+_NO_TIMES: Times = np.zeros(0, dtype=np.int64)
 
 
 def group_rows(rows: Rows, codes: Codes, low: int, n_keys: int) -> Groups:
     """Rows by key, in the order they come; see the reference. Complexity: O(rows + keys)."""
-    return _order(rows, codes, low, n_keys, np.zeros(0, dtype=np.int64))[0]
+    starts, order, _ = _order(codes, low, n_keys, _NO_TIMES)
+    return Groups(starts, _take_rows(rows, order))
 
 
 def group_events(rows: Rows, codes: Codes, low: int, n_keys: int, times: EventTimes) -> GroupedEvents:
     """Events by key, within a key in their total order; see the reference. Complexity: O(rows + keys)."""
-    groups, time = _order(rows, codes, low, n_keys, times.time)
+    starts, order, time = _order(codes, low, n_keys, times.time)
     if times.known is None and times.sequence is None:
-        return GroupedEvents(groups, time, time + times.lag_us, ordered=True)
-    visible = _visible(times, groups, time)
-    sequence = _take(times.sequence, groups.rows) if times.sequence is not None else time[:0]
-    if not _ties_are_ordered(groups.starts, time, visible, sequence):
-        if times.sequence is not None:
-            rows = _order_rows(rows, times.sequence)
-        if times.known is not None:
-            rows = _order_rows(rows, np.maximum(times.known + times.delay_us, times.time + times.lag_us))
-        groups, time = _order(rows, codes, low, n_keys, times.time)
-        visible = _visible(times, groups, time)
-    return GroupedEvents(groups, time, visible, ordered=bool(_never_decreases(groups.starts, visible)))
+        return GroupedEvents(Groups(starts, _take_rows(rows, order)), time, time + times.lag_us, ordered=True)
+    seen = times.time + times.lag_us
+    if times.known is not None:
+        seen = np.maximum(seen, times.known + times.delay_us)
+    sequence = _take(times.sequence, order) if times.sequence is not None else _NO_TIMES
+    if not _ties_are_ordered(starts, time, _take(seen, order), sequence):
+        starts, order, time = _order_fully(codes, low, n_keys, (times.sequence, seen, times.time))
+    visible = _take(seen, order)
+    ordered = bool(_never_decreases(starts, visible))
+    return GroupedEvents(Groups(starts, _take_rows(rows, order)), time, visible, ordered)
 
 
 def group_queries(rows: Rows, codes: Codes, low: int, n_keys: int, time: Times) -> GroupedQueries:
-    """Queries by key, within a key by (time, row); see the reference. Complexity: O(rows + keys)."""
-    groups, ordered = _order(rows, codes, low, n_keys, time)
-    return GroupedQueries(groups, ordered)
+    """Queries by key, within a key by time; see the reference. Complexity: O(rows + keys)."""
+    starts, order, ordered = _order(codes, low, n_keys, time)
+    return GroupedQueries(Groups(starts, _take_rows(rows, order)), ordered)
 
 
 def slice_queries(queries: GroupedQueries, begin: int, end: int) -> GroupedQueries:
@@ -53,54 +57,52 @@ def slice_queries(queries: GroupedQueries, begin: int, end: int) -> GroupedQueri
     return GroupedQueries(Groups(starts, queries.groups.rows[begin:end]), queries.time[begin:end])
 
 
-def _order(rows: Rows, codes: Codes, low: int, n_keys: int, values: Times) -> tuple[Groups, Times]:
-    """Rows by (key, value), and their values; without values, by key."""
-    starts, grouped, ordered, done = _order_together(rows, codes, low, n_keys, values)
-    if not done:  # key and value do not fit one number: first by one, then by the other
-        rows = _order_rows(rows, values)
-        starts, grouped, _, _ = _order_together(rows, codes, low, n_keys, values[:0])
-        ordered = _take(values, grouped)
-    return Groups(starts, grouped), ordered
+def _order(codes: Codes, low: int, n_keys: int, values: Times) -> tuple[Starts, Ranks, Times]:
+    """Where keys begin, ranks by (key, value), and the values in that order; without values, by key."""
+    starts, order, ordered, fits = _order_together(codes, low, n_keys, values)
+    if not fits:
+        return _order_fully(codes, low, n_keys, (values,))
+    return starts, order, ordered
 
 
-def _order_rows(rows: Rows, values: Times) -> Rows:
-    """Rows by ascending value; rows of equal value stay in the given order."""
-    everybody = np.zeros(len(values), dtype=np.int32)
-    ordered, done = _order_together(rows, everybody, 0, 1, values)[1::2]
-    if not done:  # the values span more than 2**63
-        ordered = rows[np.argsort(values[rows], kind="stable")]
-    return ordered.astype(np.int32)
-
-
-def _visible(times: EventTimes, groups: Groups, time: Times) -> Times:
-    if times.known is None:
-        return time + times.lag_us
-    return np.maximum(_take(times.known, groups.rows) + times.delay_us, time + times.lag_us)
+def _order_fully(codes: Codes, low: int, n_keys: int, values: Sequence[Times | None]) -> tuple[Starts, Ranks, Times]:
+    """Ranks by key, then by several values, the last of which counts most."""
+    ranks = np.arange(len(codes), dtype=np.int32)
+    for each in values:
+        if each is not None:
+            ranks = ranks[np.argsort(each[ranks], kind="stable")]
+    starts, order, _, _ = _order_together(codes[ranks], low, n_keys, _NO_TIMES)
+    order = ranks[order]
+    last = values[-1]
+    assert last is not None
+    return starts, order, _take(last, order)
 
 
 @kernel
-def _order_together(
-    rows: Rows, codes: Codes, low: int, n_keys: int, values: Times
-) -> tuple[Starts, Positions, Times, bool]:
-    """Sort rows by key and value, packed into one number: the key above, the value's distance from the smallest below.
+def _order_together(codes: Codes, low: int, n_keys: int, values: Times) -> tuple[Starts, Ranks, Times, bool]:
+    """Ranks by key and value, packed into one number: the key above, the value's distance from the smallest below.
 
     Two passes of a radix sort over the upper 22 bits leave little to do for a final insertion; where much is left (most
     values close together), the lower bits are sorted as well. Where values come in order, only keys are sorted.
 
     Returns:
-        int64[n_keys + 1], int64[n] rows, int64[n] values, and False where key and value do not fit together.
+        int64[n_keys + 1], int32[n] ranks, int64[n] values, and False where key and value do not fit together.
     """
-    n_rows = len(rows)
-    starts = np.zeros(n_keys + 1, dtype=np.int64)
-    grouped, ordered = np.empty(n_rows, dtype=np.int64), np.empty(n_rows if len(values) > 0 else 0, dtype=np.int64)
+    n_rows = len(codes)
+    starts, ordered = np.zeros(n_keys + 1, dtype=np.int64), np.empty(len(values), dtype=np.int64)
+    keys, held, smallest, largest, in_order = (
+        np.empty(n_rows, dtype=np.uint64),
+        np.arange(n_rows, dtype=np.int32),
+        0,
+        0,
+        True,
+    )
     if n_rows == 0:
-        return starts, grouped, ordered, True
-    keys, held, smallest, largest, in_order = np.empty(n_rows, dtype=np.uint64), rows.copy(), 0, 0, True
+        return starts, held, ordered, True
     if len(values) > 0:
-        smallest = largest = previous = values[rows[0]]
-        for place in range(n_rows):
-            value = values[rows[place]]
-            keys[place] = np.uint64(value)
+        smallest = largest = previous = values[0]
+        for rank in range(n_rows):
+            value = values[rank]
             in_order &= value >= previous
             previous = value
             smallest, largest = min(smallest, value), max(largest, value)
@@ -110,12 +112,12 @@ def _order_together(
     while np.uint64(n_keys - 1) >> key_bits > np.uint64(0):
         key_bits += np.uint64(1)
     if largest - smallest < 0 or bits + key_bits > np.uint64(63):
-        return starts, grouped, ordered, False
-    for place in range(n_rows):
-        key = codes[rows[place]] - low
+        return starts, held, ordered, False
+    for rank in range(n_rows):
+        key = codes[rank] - low
         starts[key + 1] += 1
-        distance = keys[place] - np.uint64(smallest) if len(values) > 0 else np.uint64(0)
-        keys[place] = np.uint64(key) << bits | distance
+        distance = np.uint64(values[rank] - smallest) if len(values) > 0 else np.uint64(0)
+        keys[rank] = np.uint64(key) << bits | distance
     for key in range(n_keys):
         starts[key + 1] += starts[key]
     total = bits + key_bits
@@ -127,17 +129,15 @@ def _order_together(
     if (not in_order or n_rows <= _SHORT) and not _insert(keys, held, n_rows * (8 if n_rows > _SHORT else _SHORT)):
         keys, held = _radix(keys, held, np.uint64(0), total)
     below = (np.uint64(1) << bits) - np.uint64(1)
-    for place in range(n_rows):
-        grouped[place] = held[place]
-        if len(values) > 0:
-            ordered[place] = np.int64(keys[place] & below) + smallest
-    return starts, grouped, ordered, True
+    for place in range(len(values)):
+        ordered[place] = np.int64(keys[place] & below) + smallest
+    return starts, held, ordered, True
 
 
 @kernel
 def _radix(
-    keys: npt.NDArray[np.uint64], held: Rows, shift: np.uint64, total: np.uint64
-) -> tuple[npt.NDArray[np.uint64], Rows]:
+    keys: npt.NDArray[np.uint64], held: Ranks, shift: np.uint64, total: np.uint64
+) -> tuple[npt.NDArray[np.uint64], Ranks]:
     """Sort by the bits from `shift` up to `total`, 11 at a time."""
     other_keys, other_held = np.empty_like(keys), np.empty_like(held)
     mask, places = np.uint64(_DIGITS - 1), np.empty(_DIGITS, dtype=np.int64)
@@ -161,7 +161,7 @@ def _radix(
 
 
 @kernel
-def _insert(keys: npt.NDArray[np.uint64], held: Rows, budget: int) -> bool:
+def _insert(keys: npt.NDArray[np.uint64], held: Ranks, budget: int) -> bool:
     """Sort what is nearly in order; gives up, half done and nothing lost, after `budget` moves."""
     for place in range(1, len(keys)):
         packed, row, hole = keys[place], held[place], place
@@ -176,10 +176,18 @@ def _insert(keys: npt.NDArray[np.uint64], held: Rows, budget: int) -> bool:
 
 
 @kernel
-def _take(values: Times, rows: Positions) -> Times:
-    taken = np.empty(len(rows), dtype=np.int64)
-    for place in range(len(rows)):
-        taken[place] = values[rows[place]]
+def _take(values: Times, order: Ranks) -> Times:
+    taken = np.empty(len(order), dtype=np.int64)
+    for place in range(len(order)):
+        taken[place] = values[order[place]]
+    return taken
+
+
+@kernel
+def _take_rows(rows: Rows, order: Ranks) -> Positions:
+    taken = np.empty(len(order), dtype=np.int64)
+    for place in range(len(order)):
+        taken[place] = rows[order[place]]
     return taken
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -35,13 +35,14 @@ _VARIANCES = (Statistic.VAR, Statistic.STD)
 _ALL = (Statistic.COUNT, Statistic.COUNT_NON_NULL, *_SUMS, *_VARIANCES)
 _SUMMED = frozenset({*_SUMS, *_VARIANCES})
 _NOTHING: Integers = np.zeros(0, dtype=np.int64)
-_NULL, _FINITE = 0, 1
+MOST_LEVELS = 7
+_NULL, _FINITE, _NAN = 0, 1, 2
 _POWERS = np.array([2.0 ** (64 - shift) for shift in range(65)])
 _NO_FLAGS: Flags = np.zeros(0, dtype=np.bool_)
 
 
 class SummedColumn:
-    """A value column of a bucket, ready for the sums of any windows over it.
+    """A value column of a bucket, ready for the sums and extremes of any windows over it.
 
     Attributes:
         column: the values, by place.
@@ -64,6 +65,8 @@ class SummedColumn:
         if not plain:
             _count_kinds(kinds, self.marks)
         self._sums: tuple[Integers, Unsigned, Unsigned, int] | None = None
+        self._stretches: tuple[Floats, ...] | None = None
+        self._levels = 0
 
     def sums(self) -> tuple[Integers, Unsigned, Unsigned, int]:
         """Prefix sums of the integers, of their squares (low and high half), and the largest magnitude.
@@ -80,6 +83,29 @@ class SummedColumn:
             self._sums = sums, low, high, largest
         return self._sums
 
+    @cached_property
+    def floats(self) -> Floats:
+        """The values as float64[n_events]."""
+        return self.column.values.astype(np.float64, copy=False)
+
+    def stretches(self, levels: int) -> tuple[Floats, Floats]:
+        """Smallest and largest of the 2**level values from each place on: float64[MOST_LEVELS, n_events] each.
+
+        Nulls and NaN take no part; what would reach beyond the end, and levels not asked for yet, are not filled.
+        """
+        if self._stretches is None:
+            missing = (self.kinds == _NULL) | (self.kinds == _NAN) if len(self.kinds) else None
+            self._stretches = tuple(_first_stretch(self.floats, missing, each) for each in (np.inf, -np.inf))
+            self._levels = 1
+        lows, highs = self._stretches
+        for level in range(self._levels, levels):
+            half = 1 << (level - 1)
+            end = max(len(self.floats) - 2 * half + 1, 0)
+            for each, extreme in ((lows, np.minimum), (highs, np.maximum)):
+                extreme(each[level - 1, :end], each[level - 1, half : half + end], out=each[level, :end])
+        self._levels = max(self._levels, levels)
+        return lows, highs
+
     def above(self, threshold: float) -> Integers:
         """Prefix counts of the values greater than a threshold: int64[n_events + 1]."""
         values = self.column.values
@@ -87,6 +113,12 @@ class SummedColumn:
         if len(self.kinds):
             more &= self.kinds != _NULL
         return np.concatenate([[0], np.cumsum(more)])
+
+
+def _first_stretch(values: Floats, missing: Flags | None, neutral: float) -> Floats:
+    stretches = np.empty((MOST_LEVELS, len(values)), dtype=np.float64)
+    stretches[0] = values if missing is None else np.where(missing, neutral, values)
+    return stretches
 
 
 def aggregate_moments(
@@ -116,7 +148,9 @@ def _aggregate_plain(
     frames: WindowFrames, column: SummedColumn, requests: tuple[StatisticRequest, ...], out: Floats
 ) -> None:
     summed = any(request.statistic in _SUMMED for request in requests)
-    sums, low, high, largest = column.sums() if summed else (_NOTHING, _NOTHING.view(np.uint64), _NOTHING.view(np.uint64), 0)
+    sums, low, high, largest = (
+        column.sums() if summed else (_NOTHING, _NOTHING.view(np.uint64), _NOTHING.view(np.uint64), 0)
+    )
     unit = 2.0**-column.column.bits
     for slots, empty in slot_tables(requests, _ALL):
         longest = _write_plain(frames.first, frames.last, sums, low, high, unit, slots, empty, out)

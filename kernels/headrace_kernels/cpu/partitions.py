@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace_kernels.cpu.jit import kernel
-from headrace_kernels.dtypes import Codes
+from headrace_kernels.dtypes import Codes, Times
 
 Rows = npt.NDArray[np.int32]
 
@@ -51,14 +51,16 @@ class Buckets:
     Attributes:
         starts: int64[n_buckets + 1].
         rows: int32[n_kept], rows of the table, ascending within a bucket; rows without a key are left out.
+        codes: int32[n_kept], the key of each of them.
     """
 
     starts: npt.NDArray[np.int64]
     rows: Rows
+    codes: Codes
 
-    def of(self, bucket: int) -> Rows:
-        """Rows of one bucket, ascending."""
-        return self.rows[self.starts[bucket] : self.starts[bucket + 1]]
+    def of(self, bucket: int) -> slice:
+        """Where one bucket lies in `rows`, `codes` and what else is cut alike."""
+        return slice(int(self.starts[bucket]), int(self.starts[bucket + 1]))
 
 
 def bin_shift(n_keys: int) -> int:
@@ -105,14 +107,24 @@ def lay_out(counts: Sequence[npt.NDArray[np.int64]], n_keys: int, rows_per_bucke
     return BucketLayout(shift, bucket_of.astype(np.int32), lows)
 
 
-def cut_rows(codes: Codes, counts: npt.NDArray[np.int64], layout: BucketLayout, for_each: ForEach) -> Buckets:
-    """Sort rows into buckets, in the order they come. Complexity: O(n).
+def cut_rows(
+    codes: Codes,
+    counts: npt.NDArray[np.int64],
+    layout: BucketLayout,
+    values: Sequence[Times],
+    for_each: ForEach,
+) -> tuple[Buckets, list[Times]]:
+    """Sort rows into buckets, in the order they come, and values of theirs with them. Complexity: O(n).
 
     Args:
         codes: int32[n_rows], key of each row, or -1.
         counts: int64[n_chunks, n_bins], from `count_rows` of the same codes.
         layout: which bucket a key belongs to.
+        values: int64[n_rows] each: cutting them here is cheaper than looking them up row by row later.
         for_each: runs the chunks.
+
+    Returns:
+        The rows by bucket, and int64[n_kept] for each of the values.
     """
     chunks = len(counts)
     sizes = np.zeros((chunks, layout.n_buckets), dtype=np.int64)
@@ -120,14 +132,18 @@ def cut_rows(codes: Codes, counts: npt.NDArray[np.int64], layout: BucketLayout, 
         sizes[chunk] = np.bincount(layout.bucket_of, weights=counts[chunk], minlength=layout.n_buckets)
     starts = np.concatenate([[0], np.cumsum(sizes.sum(axis=0))]).astype(np.int64)
     places = starts[:-1] + np.cumsum(sizes, axis=0) - sizes
-    rows = np.empty(int(starts[-1]), dtype=np.int32)
-    for_each(
-        lambda chunk: _scatter(
-            _chunk(codes, chunk), chunk * _CHUNK_ROWS, layout.shift, layout.bucket_of, places[chunk], rows
-        ),
-        chunks,
-    )
-    return Buckets(starts, rows)
+    rows, kept = np.empty(int(starts[-1]), dtype=np.int32), np.empty(int(starts[-1]), dtype=np.int32)
+    cut = [np.empty(int(starts[-1]), dtype=np.int64) for _ in values]
+
+    def scatter(chunk: int) -> None:
+        mine, begin = _chunk(codes, chunk), chunk * _CHUNK_ROWS
+        for source, target in zip(values, cut, strict=True):
+            part = source[begin : begin + len(mine)]
+            _scatter_values(mine, part, layout.shift, layout.bucket_of, places[chunk].copy(), target)
+        _scatter(mine, begin, layout.shift, layout.bucket_of, places[chunk].copy(), rows, kept)
+
+    for_each(scatter, chunks)
+    return Buckets(starts, rows, kept), cut
 
 
 def _chunk(codes: Codes, chunk: int) -> Codes:
@@ -143,11 +159,34 @@ def _count(codes: Codes, shift: int, counts: npt.NDArray[np.int64]) -> None:
 
 @kernel
 def _scatter(
-    codes: Codes, offset: int, shift: int, bucket_of: npt.NDArray[np.int32], places: npt.NDArray[np.int64], rows: Rows
+    codes: Codes,
+    offset: int,
+    shift: int,
+    bucket_of: npt.NDArray[np.int32],
+    places: npt.NDArray[np.int64],
+    rows: Rows,
+    kept: Codes,
 ) -> None:
     for row in range(len(codes)):
         code = codes[row]
         if code >= 0:
             bucket = bucket_of[code >> shift]
-            rows[places[bucket]] = row + offset
+            rows[places[bucket]], kept[places[bucket]] = row + offset, code
+            places[bucket] += 1
+
+
+@kernel
+def _scatter_values(
+    codes: Codes,
+    values: Times,
+    shift: int,
+    bucket_of: npt.NDArray[np.int32],
+    places: npt.NDArray[np.int64],
+    cut: Times,
+) -> None:
+    for row in range(len(codes)):
+        code = codes[row]
+        if code >= 0:
+            bucket = bucket_of[code >> shift]
+            cut[places[bucket]] = values[row]
             places[bucket] += 1

@@ -55,7 +55,7 @@ def _rank(frames: WindowFrames, column: ValueColumn) -> tuple[Integers, Starts, 
     starts = frames.events.groups.starts
     codes = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
     ascending = places[np.argsort(values[places])].astype(np.int32)
-    groups = group_rows(ascending, codes, 0, len(starts) - 1)
+    groups = group_rows(ascending, codes[ascending], 0, len(starts) - 1)
     ranks[groups.rows] = np.arange(len(groups.rows))
     return ranks, groups.starts, values[groups.rows]
 

@@ -15,14 +15,12 @@ def group_rows(rows: Rows, codes: Codes, low: int, n_keys: int) -> Groups:
     """Rows by key, within a key in the given order.
 
     Args:
-        rows: int32[n], rows of a table, each at most once, with keys in [low, low + n_keys).
-        codes: int32[n_rows], key of every row of the table.
+        rows: int32[n], rows of a table.
+        codes: int32[n], their keys, in [low, low + n_keys).
         low: first key of the bucket.
         n_keys: number of its keys.
     """
-    ordered = sorted((int(row) for row in rows), key=lambda row: int(codes[row]))
-    counts = [sum(1 for row in rows if codes[row] == low + key) for key in range(n_keys)]
-    return Groups(np.cumsum([0, *counts], dtype=np.int64), np.array(ordered, dtype=np.int64))
+    return _grouped(rows, codes, low, n_keys, list(range(len(rows))))
 
 
 def group_events(rows: Rows, codes: Codes, low: int, n_keys: int, times: EventTimes) -> GroupedEvents:
@@ -30,22 +28,23 @@ def group_events(rows: Rows, codes: Codes, low: int, n_keys: int, times: EventTi
 
     Args:
         rows: int32[n], rows of the event table.
-        codes: int32[n_rows], key of every row of the table.
+        codes: int32[n], their keys.
         low: first key of the bucket.
         n_keys: number of its keys.
-        times: when the table's rows happened and became known.
+        times: when these rows happened and became known: arrays of length n.
     """
-    visible_at = [_visible_at(times, row) for row in range(len(times.time))]
-    sequence = times.sequence if times.sequence is not None else np.zeros(len(times.time), dtype=np.int64)
-    order = sorted((int(row) for row in rows), key=lambda row: (times.time[row], visible_at[row], sequence[row]))
-    groups = group_rows(np.array(order, dtype=np.int32), codes, low, n_keys)
-    visible = np.array([visible_at[row] for row in groups.rows], dtype=np.int64)
+    visible_at = [_visible_at(times, rank) for rank in range(len(rows))]
+    sequence = times.sequence if times.sequence is not None else np.zeros(len(rows), dtype=np.int64)
+    ranks = sorted(range(len(rows)), key=lambda rank: (times.time[rank], visible_at[rank], sequence[rank]))
+    groups = _grouped(rows, codes, low, n_keys, ranks)
+    order = sorted(ranks, key=lambda rank: int(codes[rank]))
+    visible = np.array([visible_at[rank] for rank in order], dtype=np.int64)
     ordered = all(
         visible[place] <= visible[place + 1]
         for key in range(n_keys)
         for place in range(groups.starts[key], groups.starts[key + 1] - 1)
     )
-    return GroupedEvents(groups, times.time[groups.rows], visible, ordered)
+    return GroupedEvents(groups, times.time[np.array(order, dtype=np.int64)], visible, ordered)
 
 
 def group_queries(rows: Rows, codes: Codes, low: int, n_keys: int, time: Times) -> GroupedQueries:
@@ -53,16 +52,22 @@ def group_queries(rows: Rows, codes: Codes, low: int, n_keys: int, time: Times) 
 
     Args:
         rows: int32[n], rows of the spine.
-        codes: int32[n_rows], key of every row of the spine.
+        codes: int32[n], their keys.
         low: first key of the bucket.
         n_keys: number of its keys.
-        time: int64[n_rows], query times.
+        time: int64[n], their query times.
     """
-    order = sorted((int(row) for row in rows), key=lambda row: int(time[row]))
-    groups = group_rows(np.array(order, dtype=np.int32), codes, low, n_keys)
-    return GroupedQueries(groups, time[groups.rows])
+    ranks = sorted(range(len(rows)), key=lambda rank: int(time[rank]))
+    order = sorted(ranks, key=lambda rank: int(codes[rank]))
+    return GroupedQueries(_grouped(rows, codes, low, n_keys, ranks), time[np.array(order, dtype=np.int64)])
 
 
-def _visible_at(times: EventTimes, row: int) -> int:
-    seen = int(times.time[row]) + times.lag_us
-    return seen if times.known is None else max(seen, int(times.known[row]) + times.delay_us)
+def _grouped(rows: Rows, codes: Codes, low: int, n_keys: int, ranks: list[int]) -> Groups:
+    counts = [sum(1 for code in codes if code == low + key) for key in range(n_keys)]
+    order = sorted(ranks, key=lambda rank: int(codes[rank]))
+    return Groups(np.cumsum([0, *counts], dtype=np.int64), np.array([rows[rank] for rank in order], dtype=np.int64))
+
+
+def _visible_at(times: EventTimes, rank: int) -> int:
+    seen = int(times.time[rank]) + times.lag_us
+    return seen if times.known is None else max(seen, int(times.known[rank]) + times.delay_us)

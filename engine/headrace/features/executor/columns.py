@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.data.types import conform
 from headrace.features.evaluation import evaluate_on_table
 from headrace.features.expressions import Column, Expression
+from headrace.features.step_format import expression_key
 from headrace.features.value_hashes import hash_values
 from headrace_kernels.dtypes import MAX_TIME_US, Codes, Flags, Floats, Hashes, Integers, Times
 
@@ -57,9 +58,19 @@ class TableColumns:
                 )
         self.name = name
         self.n_rows = int(table.num_rows)
+        self._dtypes = dtypes
         self._table = conform(table, dtypes)
         self._converted: dict[tuple[str, str], Any] = {}
         self._lock = threading.RLock()
+
+    def followed_by(self, other: TableColumns) -> TableColumns:
+        """The rows of this table and then those of another one with the same columns."""
+        together = pa.concat_tables([self._table, other.only(self._table.column_names)])
+        return TableColumns(self.name, together, self._dtypes)
+
+    def only(self, columns: Sequence[str]) -> pa.Table:
+        """Some of the columns as a table."""
+        return self._table.select(columns)
 
     def arrow(self, column: str) -> pa.ChunkedArray:
         """The column as Arrow holds it."""
@@ -78,7 +89,7 @@ class TableColumns:
 
         The flags are None where nothing is null. Booleans become 0 and 1.
         """
-        return self._once("numbers", str(expression), lambda: as_numbers(self._evaluate(expression)))
+        return self._once("numbers", expression_key(expression), lambda: as_numbers(self._evaluate(expression)))
 
     def floats(self, column: str) -> Floats:
         """A numeric column as float64[n_rows]; null becomes NaN."""
@@ -90,11 +101,11 @@ class TableColumns:
 
     def flags(self, condition: Expression) -> Flags:
         """Where a condition holds: bool[n_rows]; null is False."""
-        return self._once("flags", str(condition), lambda: _flags(self._evaluate(condition)))
+        return self._once("flags", expression_key(condition), lambda: _flags(self._evaluate(condition)))
 
     def categories(self, expression: Expression) -> Categories:
         """A value of every row as codes of the sorted distinct values."""
-        return self._once("categories", str(expression), lambda: _categories(self._evaluate(expression)))
+        return self._once("categories", expression_key(expression), lambda: _categories(self._evaluate(expression)))
 
     def _evaluate(self, expression: Expression) -> pa.Array:
         if isinstance(expression, Column):

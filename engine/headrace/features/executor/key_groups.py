@@ -10,14 +10,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from headrace.features.executor.bucket import BucketRows
 from headrace.features.executor.columns import TableColumns
 from headrace.features.executor.keys import KeyCodes
 from headrace.features.executor.spine import Spine
-from headrace.features.executor.windows import PreparedWindows, WindowBlock
-from headrace_kernels.arrays import GroupedQueries
+from headrace.features.executor.windows import WindowBlock
+from headrace_kernels.arrays import EventTimes, GroupedQueries
 from headrace_kernels.cpu import grouping, partitions, rows
 from headrace_kernels.cpu.partitions import BucketLayout, Buckets, ForEach, Rows
-from headrace_kernels.dtypes import Codes, Floats, Matrix, Positions
+from headrace_kernels.dtypes import Floats, Matrix, Positions, Times
 
 _BUCKET_ROWS = 8_192
 _BLOCK_BYTES = 1 << 20
@@ -32,9 +33,10 @@ class Block(Protocol):
 
     events: TableColumns
     slots: list[int]
+    times: EventTimes
 
-    def prepare(self, rows: Rows, codes: Codes, low: int, n_keys: int) -> Any:
-        """Order a bucket's rows."""
+    def prepare(self, bucket: BucketRows, time: Times) -> Any:
+        """Order a bucket's rows, whose `times.time` is given: int64[n]."""
         ...
 
     def write(self, prepared: Any, queries: GroupedQueries, out: Floats) -> None:
@@ -87,6 +89,8 @@ class KeyGroup:
         self._layout: BucketLayout
         self._events: Buckets
         self._queries: Buckets
+        self._times: dict[int, Times] = {}  # event times by the identity of the table's array, in the buckets' order
+        self._asked: Times
 
     def cut(self, for_each: ForEach) -> None:
         """Cut both tables' rows into buckets."""
@@ -96,8 +100,13 @@ class KeyGroup:
         width = max(len(self.slots), 1) * 8
         together = min(_BUCKET_ROWS, max(1024, _BLOCK_BYTES // width)) * (1 if self._same else 2)
         self._layout = partitions.lay_out([counts] if self._same else [counts, asked], codes.n_keys, together)
-        self._events = partitions.cut_rows(codes.left, counts, self._layout, for_each)
-        self._queries = self._events if self._same else partitions.cut_rows(codes.right, asked, self._layout, for_each)
+        times = {id(block.times.time): block.times.time for block in self.blocks}
+        self._events, cut = partitions.cut_rows(codes.left, counts, self._layout, list(times.values()), for_each)
+        self._times = dict(zip(times, cut, strict=True))
+        self._queries = self._events
+        if self._asker() is None:
+            asking = [self.spine.query_time]
+            self._queries, (self._asked,) = partitions.cut_rows(codes.right, asked, self._layout, asking, for_each)
 
     def tasks(self) -> Iterator[Task]:
         """One task a bucket, the largest first, and one for the rows without a key."""
@@ -109,26 +118,37 @@ class KeyGroup:
         if len(keyless):
             yield partial(self._run_keyless, keyless.astype(np.int32))
 
+    def _asker(self) -> int | None:
+        """Which block's events in time order are the queries in time order, moved by the query's offset."""
+        for number, block in enumerate(self.blocks if self._same else ()):
+            if isinstance(block, WindowBlock) and block.queries_are_events(self.spine):
+                return number
+        return None
+
     def _run_bucket(self, bucket: int) -> list[Task]:
         low = int(self._layout.lows[bucket])
         n_keys = int(self._layout.lows[bucket + 1]) - low
-        mine = self._events.of(bucket)
-        prepared = [block.prepare(mine, self.codes.left, low, n_keys) for block in self.blocks]
+        here = self._events.of(bucket)
+        mine = BucketRows(self._events.rows[here], self._events.codes[here], low, n_keys)
+        prepared = [block.prepare(mine, self._times[id(block.times.time)][here]) for block in self.blocks]
         return self._run_queries(_Bucket(prepared, self._ordered_queries(bucket, low, n_keys, prepared)))
 
     def _ordered_queries(self, bucket: int, low: int, n_keys: int, prepared: Sequence[Any]) -> GroupedQueries:
-        for block, ready in zip(self.blocks, prepared, strict=True):
-            if self._same and isinstance(block, WindowBlock) and block.queries_are_events(self.spine):
-                assert isinstance(ready, PreparedWindows)
-                return GroupedQueries(ready.events.groups, ready.events.time + self.spine.offset_us)
-        asking = self._queries.of(bucket)
-        return grouping.group_queries(asking, self.codes.right, low, n_keys, self.spine.query_time)
+        asker = self._asker()
+        if asker is not None:
+            events = prepared[asker].events
+            return GroupedQueries(events.groups, events.time + self.spine.offset_us)
+        here = self._queries.of(bucket)
+        return grouping.group_queries(
+            self._queries.rows[here], self._queries.codes[here], low, n_keys, self._asked[here]
+        )
 
     def _run_keyless(self, asking: Rows) -> list[Task]:
-        nobody = np.zeros(0, dtype=np.int32)
-        prepared = [block.prepare(nobody, nobody, 0, 1) for block in self.blocks]
-        zeros = np.zeros(self.spine.columns.n_rows, dtype=np.int32)
-        return self._run_queries(_Bucket(prepared, grouping.group_queries(asking, zeros, 0, 1, self.spine.query_time)))
+        nobody = BucketRows.nobody()
+        prepared = [block.prepare(nobody, np.zeros(0, dtype=np.int64)) for block in self.blocks]
+        same_key = np.zeros(len(asking), dtype=np.int32)
+        queries = grouping.group_queries(asking, same_key, 0, 1, self.spine.query_time[asking])
+        return self._run_queries(_Bucket(prepared, queries))
 
     def _run_queries(self, bucket: _Bucket) -> list[Task]:
         """Write a bucket's features; a large one comes back as slices of its queries."""

@@ -19,6 +19,7 @@ from headrace.features.executor.spine import Spine
 from headrace.features.executor.states import StateBlock, StateKey, state_key, take_states
 from headrace.features.expressions import Column, Expression, FeatureColumn, StateColumn, leaves
 from headrace.features.plan import CalendarStep, EncoderStep, ExpressionStep, FeaturePlan, FeatureSpec
+from headrace.features.subexpressions import SharedValues
 from headrace_kernels.dtypes import Floats
 
 
@@ -32,6 +33,7 @@ class RowValues:
         self.target = target
         self.states = states
         self.specs = (*plan.features, *plan.intermediates)
+        self.shared = SharedValues(plan)
         self.slot_of = {spec.name: slot for slot, spec in enumerate(self.specs)}
 
     def calendar_tasks(self) -> list[Callable[[], None]]:
@@ -88,7 +90,7 @@ class RowValues:
                 self._store(slot, column[:, 0].astype(np.float64))
 
     def _evaluate(self, expression: Expression) -> pa.Array:
-        return evaluate(expression, self._resolve, self.spine.columns.n_rows)
+        return evaluate(expression, self._resolve, self.spine.columns.n_rows, shared=self.shared)
 
     def _resolve(self, leaf: Expression) -> Any:
         if isinstance(leaf, Column):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -65,7 +65,7 @@ class _Run:
 
     def __init__(self, plan: FeaturePlan, columns: Mapping[str, TableColumns], spine: Spine, target: Target) -> None:
         self.plan = plan
-        self.columns = columns
+        self.columns = dict(columns)
         self.spine = spine
         self.target = target
         self.specs = (*plan.features, *plan.intermediates)
@@ -112,12 +112,12 @@ class _Run:
                 states.setdefault(state_key(leaf), [])
                 matched.add(state_key(leaf))
         blocks: dict[_GroupKey, list[Block]] = {}
-        for group_key, members in windows.items():
+        for (table, by, on), members in windows.items():
             for steps in members.values():
-                view = self.plan.event_views[steps[0][0].view]
-                block = WindowBlock(view, self.columns[view.table], steps)
+                source, n_asking = self._events_of(table, steps)
+                block = WindowBlock(self.plan.event_views[steps[0][0].view], self.columns[source], steps, n_asking)
                 block.set_clocks(self.spine)
-                blocks.setdefault(group_key, []).append(block)
+                blocks.setdefault((source, by, on), []).append(block)
         for asked, chosen in states.items():
             state_view = self.plan.state_views[asked[0]]
             state = StateBlock(state_view, self.columns[state_view.table], asked[2], chosen)
@@ -126,6 +126,20 @@ class _Run:
             self.states[asked] = state
             blocks.setdefault((state_view.table, state_view.keys, asked[1]), []).append(state)
         return blocks
+
+    def _events_of(self, table: str, steps: Sequence[tuple[WindowStep, int]]) -> tuple[str, int]:
+        """The table that a block reads, and how many rows that ask stand behind its events.
+
+        A row that counts itself is found among the events where the spine is their table; otherwise it brings its own
+        values along.
+        """
+        asks_itself = any(step.span.include_current for step, _ in steps)
+        if not asks_itself or self.columns[table] is self.spine.columns:
+            return table, 0
+        together = f"{table} and the rows that ask"
+        if together not in self.columns:
+            self.columns[together] = self.columns[table].followed_by(self.spine.columns)
+        return together, self.spine.columns.n_rows
 
     def _encode(self, key: _GroupKey) -> KeyCodes:
         return encode_keys(self.columns[key[0]], key[1], self.spine.columns, key[2])

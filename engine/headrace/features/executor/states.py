@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from headrace.features.executor.bucket import BucketRows
 from headrace.features.executor.columns import TableColumns
 from headrace.features.expressions import StateColumn
 from headrace.features.views import StateView
 from headrace_kernels.arrays import EventTimes, GroupedEvents, GroupedQueries
-from headrace_kernels.cpu import asof, grouping
-from headrace_kernels.cpu.partitions import Rows
-from headrace_kernels.dtypes import MAX_TIME_US, Codes, Floats, Positions
+from headrace_kernels.cpu import asof
+from headrace_kernels.dtypes import MAX_TIME_US, Floats, Positions, Times
 
 StateKey = tuple[str, tuple[str, ...], int | None]
 """View, the spine's key columns, tolerance."""
@@ -53,11 +53,9 @@ class StateBlock:
         """Remember which state each spine row met, for expressions."""
         self.matches = np.full(n_rows, -1, dtype=np.int64)
 
-    def prepare(self, rows: Rows, codes: Codes, low: int, n_keys: int) -> GroupedEvents:
-        """Order a bucket's states; see `WindowBlock.prepare`."""
-        if self.kept is not None:
-            rows = rows[self.kept[rows]]
-        return grouping.group_events(rows, codes, low, n_keys, self.times)
+    def prepare(self, bucket: BucketRows, time: Times) -> GroupedEvents:
+        """Order a bucket's states, whose `valid_from` is given: int64[n]."""
+        return bucket.events(self.times, time, self.kept)
 
     def write(self, prepared: GroupedEvents, queries: GroupedQueries, out: Floats) -> None:
         """Write the columns of the states met: float64[n_columns, n_queries]."""

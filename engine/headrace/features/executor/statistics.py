@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ from headrace.core.errors import InvalidInputError
 from headrace.features.executor.columns import TableColumns
 from headrace.features.expressions import Expression
 from headrace.features.plan import WindowStep
+from headrace.features.step_format import expression_key
 from headrace_kernels.arrays import ExactRangeError, Statistic, StatisticRequest, ValueColumn, WindowFrames
 from headrace_kernels.cpu import categories, decay, ends, extremes, moments, pairs, quantiles, rows
 from headrace_kernels.dtypes import Codes, Flags, Floats, Positions
@@ -55,10 +57,10 @@ class Source:
     skip_nan: bool
     bits: int
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, bool, int]:
         """Equal for equal sources; expressions themselves build expressions when compared."""
-        return str(self.of), self.skip_nan, self.bits
+        return expression_key(self.of), self.skip_nan, self.bits
 
 
 def sources_of(step: WindowStep) -> tuple[Source, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headrace.features.executor.bounds import first_places
+from headrace.features.executor.bucket import BucketRows
 from headrace.features.executor.columns import TableColumns
 from headrace.features.executor.local_time import LocalClock
 from headrace.features.executor.spine import Spine
@@ -23,11 +24,11 @@ from headrace.features.executor.statistics import (
 from headrace.features.expressions import Expression
 from headrace.features.plan import WindowStep
 from headrace.features.spans import WindowSpan
+from headrace.features.step_format import expression_key
 from headrace.features.views import EventView
 from headrace_kernels.arrays import EventTimes, GroupedEvents, GroupedQueries, StatisticRequest, WindowFrames
-from headrace_kernels.cpu import frames, grouping
-from headrace_kernels.cpu.partitions import Rows
-from headrace_kernels.dtypes import Codes, Flags, Floats, Positions
+from headrace_kernels.cpu import frames
+from headrace_kernels.dtypes import MAX_TIME_US, Flags, Floats, Positions, Times
 
 _NONE: Positions = np.zeros(0, dtype=np.int64)
 
@@ -58,19 +59,26 @@ class PreparedWindows:
 class WindowBlock:
     """Window features that share a view, a condition, a key and whether peers count."""
 
-    def __init__(self, view: EventView, events: TableColumns, steps: Sequence[tuple[WindowStep, int]]) -> None:
+    def __init__(
+        self, view: EventView, events: TableColumns, steps: Sequence[tuple[WindowStep, int]], n_asking: int = 0
+    ) -> None:
         """Sort the statistics so that those of one kernel call stand together.
 
         Args:
             view: how the table is read.
             events: its columns.
             steps: the features' steps and where each goes.
+            n_asking: how many of the last rows are no events but the rows that ask, there for `include_current`.
         """
         first = steps[0][0]
         self.view = view.name
         self.events = events
-        self.kept = _kept(view, events, first.where)
+        self.first_asking = events.n_rows - n_asking if n_asking else 0
+        asks_itself = any(step.span.include_current for step, _ in steps)
+        self.kept = _kept(view, events, first.where, known_only=not asks_itself)
         self.times = _times(view, events, inclusive=_counts_peers(first))
+        if asks_itself:
+            self.times = _hide(self.times, events, view.available_at, n_asking)
         self.event_time = view.event_time
         groups: dict[tuple[WindowSpan, str, tuple[tuple[str, bool, int], ...]], list[tuple[WindowStep, int]]] = {}
         for step, slot in steps:
@@ -97,18 +105,9 @@ class WindowBlock:
         """Whether the events in time order are the queries in time order, moved by the query's offset."""
         return spine.columns is self.events and self.kept is None and self.event_time == spine.at
 
-    def prepare(self, rows: Rows, codes: Codes, low: int, n_keys: int) -> PreparedWindows:
-        """Order a bucket's events.
-
-        Args:
-            rows: int32[n], rows of the table.
-            codes: int32[n_rows], key of every row.
-            low: first key of the bucket.
-            n_keys: number of its keys.
-        """
-        if self.kept is not None:
-            rows = rows[self.kept[rows]]
-        events = grouping.group_events(rows, codes, low, n_keys, self.times)
+    def prepare(self, bucket: BucketRows, time: Times) -> PreparedWindows:
+        """Order a bucket's events, whose event times are given: int64[n]."""
+        events = bucket.events(self.times, time, self.kept)
         return PreparedWindows(events, BucketColumns(self.view, self.events, events.groups.rows))
 
     def write(self, prepared: PreparedWindows, queries: GroupedQueries, out: Floats) -> None:
@@ -122,7 +121,7 @@ class WindowBlock:
         for span, statistics in self.spans.items():
             clock = self._clocks.get(span.tz) if span.tz is not None else None
             first = first_places(span, events, queries, last, clock)
-            extra = _own_events(events, queries, first, last) if span.include_current else _NONE
+            extra = self._own_events(events, queries) if span.include_current else _NONE
             moves, ends = _NONE, _NONE
             if any(follows_moves(each.family, ordered=events.ordered) for each in statistics):
                 moves, ends = frames.window_moves(events, queries, first, last, extra)
@@ -131,23 +130,45 @@ class WindowBlock:
                 lines = out[each.line : each.line + len(each.requests)]
                 prepared.columns.write(each.family, window, each.sources, each.requests, lines)
 
+    def _own_events(self, events: GroupedEvents, queries: GroupedQueries) -> Positions:
+        """Place of each query's own row, which is never among the visible ones; -1 where it takes no part."""
+        order = np.argsort(events.groups.rows)
+        ranked, mine = events.groups.rows[order], queries.groups.rows + self.first_asking
+        if not len(ranked):
+            return np.full(len(mine), -1, dtype=np.int64)
+        rank = np.minimum(np.searchsorted(ranked, mine), len(ranked) - 1)
+        return np.where(ranked[rank] == mine, order[rank], -1)
+
 
 def block_key(step: WindowStep) -> tuple[str, str, bool]:
     """Steps with one key and equal block keys see the same events in the same order."""
-    return step.view, str(step.where) if step.where is not None else "", _counts_peers(step)
+    return step.view, expression_key(step.where), _counts_peers(step)
 
 
 def _counts_peers(step: WindowStep) -> bool:
     return step.span.closed in {"right", "both"}
 
 
-def _kept(view: EventView, events: TableColumns, where: Expression | None) -> Flags | None:
+def _kept(view: EventView, events: TableColumns, where: Expression | None, *, known_only: bool) -> Flags | None:
     """Rows that take part: those with times for which the condition holds; None for all."""
-    known = [events.times(column)[1] for column in (view.event_time, view.available_at) if column is not None]
+    needed = (view.event_time, view.available_at if known_only else None)
+    flags = [events.times(column)[1] for column in needed if column is not None]
     if where is not None:
-        known.append(events.flags(where))
-    flags = [each for each in known if each is not None]
-    return np.logical_and.reduce(flags) if flags else None
+        flags.append(events.flags(where))
+    given = [each for each in flags if each is not None]
+    return np.logical_and.reduce(given) if given else None
+
+
+def _hide(times: EventTimes, events: TableColumns, available_at: str | None, n_asking: int) -> EventTimes:
+    """Keep from every query the rows that only ask, and those that never become known; each still sees itself."""
+    valid = events.times(available_at)[1] if available_at is not None else None
+    if valid is None and not n_asking:
+        return times
+    known = (times.time if times.known is None else times.known).copy()
+    if valid is not None:
+        known[~valid] = MAX_TIME_US
+    known[len(known) - n_asking :] = MAX_TIME_US
+    return EventTimes(times.time, known, times.delay_us, times.lag_us, times.sequence)
 
 
 def _times(view: EventView, events: TableColumns, *, inclusive: bool) -> EventTimes:
@@ -155,17 +176,5 @@ def _times(view: EventView, events: TableColumns, *, inclusive: bool) -> EventTi
     lag_us = 0 if inclusive else 1
     sequence = events.integers(view.sequence) if view.sequence is not None else None
     if view.available_at is None or view.available_at == view.event_time:
-        return EventTimes(time, None, 0, max(view.delay_us, lag_us), sequence)
+        return EventTimes(time, None, view.delay_us, max(view.delay_us, lag_us), sequence)
     return EventTimes(time, events.times(view.available_at)[0], view.delay_us, lag_us, sequence)
-
-
-def _own_events(events: GroupedEvents, queries: GroupedQueries, first: Positions, last: Positions) -> Positions:
-    """Place of each query's own row among the events, -1 where it is not there or inside the window anyway."""
-    order = np.argsort(events.groups.rows)
-    ranked = events.groups.rows[order]
-    rank = np.minimum(np.searchsorted(ranked, queries.groups.rows), max(len(ranked) - 1, 0))
-    if not len(ranked):
-        return np.full(len(queries.time), -1, dtype=np.int64)
-    place = np.where(ranked[rank] == queries.groups.rows, order[rank], -1)
-    inside = (place >= first) & (place < last) & (events.visible_at[place] <= queries.time)
-    return np.where(inside, -1, place)
