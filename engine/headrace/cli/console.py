@@ -6,22 +6,23 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
-from rich.table import Table
 
 from headrace.core.errors import HeadraceError
-from headrace.core.progress import Step
+from headrace.core.progress import Progress, SilentProgress, Step
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout, for scripts.")]
 
 
 def fail(error: HeadraceError) -> int:
     """Tell the user what was wrong and what to do, on stderr; the exit code."""
+    from rich.console import Console
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print("[bold red]error:[/] ", end="")
     console.print(error.message, markup=False)
@@ -37,6 +38,9 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: list[str], rows: list[list[str]], *, title: str | None = None) -> None:
     """Write a small table on stdout; columns whose cells are all numbers are right-aligned."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         numbers = bool(rows) and all(
@@ -52,6 +56,10 @@ class ConsoleProgress:
     """Progress bars on a terminal; nothing at all when stderr is a file or a pipe."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
         self._console = Console(stderr=True)
         self._bars = RichProgress(
             SpinnerColumn(),
@@ -74,6 +82,8 @@ class ConsoleProgress:
 
     def line(self, text: str) -> None:
         """Write a finished line above the running bars, on stdout."""
+        from rich.console import Console
+
         if self._console.is_terminal and sys.stdout.isatty():
             self._bars.console.print(text, markup=True, highlight=False, soft_wrap=True)
         else:
@@ -87,6 +97,16 @@ class ConsoleProgress:
             yield _BarStep(self._bars, task)
         finally:
             self._bars.remove_task(task)
+
+
+@contextmanager
+def terminal_progress() -> Iterator[Progress]:
+    """Bars where stderr is a terminal; elsewhere nothing, and nothing is loaded to draw it."""
+    if not sys.stderr.isatty():
+        yield SilentProgress()
+        return
+    with ConsoleProgress() as progress:
+        yield progress
 
 
 class _BarStep:

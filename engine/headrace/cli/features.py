@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headrace.cli.console import ConsoleProgress, JsonOption, print_json
+from headrace.cli.console import JsonOption, print_json, terminal_progress
 from headrace.cli.feature_answers import tell_build, tell_check, tell_outline, tell_value
 from headrace.cli.options import DEFAULT_HOME, HomeOption
 from headrace.core.errors import FailedCheckError, InvalidInputError
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from headrace.features.build import BuildSettings
     from headrace.pipeline.feature_inputs import FeatureInputs
 
-app = typer.Typer(no_args_is_help=True, help="Build, explain, check and extend feature matrices.")
+app = typer.Typer(
+    name="features",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Build, explain, check and extend feature matrices.",
+)
 
 ProjectArgument = Annotated[
     Path, typer.Argument(help="A folder that holds project.py, or a Python file with a Project or a FeatureSet.")
@@ -74,7 +81,7 @@ def build(
     target = output or home / "matrices" / f"{inputs.plan.name}.parquet"
     if rebuild:
         discard(target)
-    with ConsoleProgress() as progress:
+    with terminal_progress() as progress:
         result = build_matrix(inputs.plan, inputs.sources, target, settings=settings, progress=progress)
     tell_build(result, inputs.plan, time.monotonic() - started, as_json=as_json)
 
@@ -107,7 +114,7 @@ def backfill(
     settings = _settings(memory, threads)
     inputs = _open(project, table, features, home, fit_until)
     target = output or home / "matrices" / f"{inputs.plan.name}.parquet"
-    with ConsoleProgress() as progress:
+    with terminal_progress() as progress:
         try:
             result = backfill_matrix(inputs.plan, inputs.sources, target, settings=settings, progress=progress)
         except FailedCheckError:
@@ -143,7 +150,7 @@ def check(
         raise InvalidInputError(f"--rows is {rows}; at least one row has to be tried")
     inputs = _open(project, table, features, home, fit_until)
     tables = {name: read_whole(source, inputs.plan.columns[name]) for name, source in inputs.sources.items()}
-    with ConsoleProgress() as progress:
+    with terminal_progress() as progress:
         report = check_features(
             inputs.plan, tables, sample=rows, seed=seed, threads=_threads(threads), progress=progress
         )
@@ -189,7 +196,7 @@ def warm(*, as_json: JsonOption = False) -> None:
     """
     from headrace.features.build.warming import warm_kernels
 
-    with ConsoleProgress() as progress:
+    with terminal_progress() as progress:
         report = warm_kernels(progress)
     if as_json:
         print_json(report.to_json())
