@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headrace_kernels.arrays import Statistic, StatisticRequest, WindowFrames
-from headrace_kernels.cpu.jit import kernel, leading_zeros
+from headrace_kernels.cpu.jit import kernel, leading_zeros, wrapping
 from headrace_kernels.cpu.moments import MOST_LEVELS, Kinds, Marks, SummedColumn, slot_tables
 from headrace_kernels.dtypes import Floats, Integers, Positions, Starts, Times
 
@@ -32,7 +32,7 @@ def aggregate_extremes(
     values, extra = column.floats, frames.extra
     starts, ordered = frames.queries.groups.starts, frames.events.ordered
     longest = int((frames.last - frames.first).max(initial=0))
-    with np.errstate(invalid="ignore"):
+    with wrapping():
         for slots, empty in slot_tables(tuple(requests), _STATISTICS):
             ends = (extra, slots, empty, out)
             if ordered and longest < 1 << MOST_LEVELS:

@@ -24,11 +24,14 @@ def bound_visible(events: GroupedEvents, queries: GroupedQueries) -> Positions:
 
 
 def bound_since(events: GroupedEvents, queries: GroupedQueries, oldest: Integers, last: Positions) -> Positions:
-    """Place of the first event not older than a bound; see the reference. Complexity: O(events + queries)."""
+    """Place of the first event not older than a bound; see the reference.
+
+    Complexity: O(events + queries); O(queries * log(events of a key)) where bounds fall from one query to the next.
+    """
     first = np.empty(len(queries.time), dtype=np.int64)
     starts = queries.groups.starts
-    bound = _bound_since if _never_falls(starts, oldest) else _search_since
-    bound(events.groups.starts, events.time, starts, oldest, last, first)
+    if not _bound_since(events.groups.starts, events.time, starts, oldest, last, first):
+        _search_since(events.groups.starts, events.time, starts, oldest, last, first)
     return first
 
 
@@ -94,42 +97,45 @@ def _bound_visible(
 @kernel
 def _bound_since(
     event_starts: Starts, event_time: Times, query_starts: Starts, oldest: Integers, last: Positions, first: Positions
-) -> None:
-    """Merge bounds and events, a step to the next of one or the other: no branch for the processor to guess."""
+) -> bool:
+    """Merge bounds and events, a step to the next of one or the other: no branch for the processor to guess.
+
+    False where a bound falls from one query of a key to the next, and the result is no good.
+    """
+    falls = 0
     for key in range(len(query_starts) - 1):
         query, end = query_starts[key], query_starts[key + 1]
         if query == end:
             continue
-        stop = event_starts[key + 1]
-        lower = _first_above(event_time, event_starts[key], stop, oldest[query] - 1)
+        lower, stop = event_starts[key], event_starts[key + 1]
+        if lower < stop and event_time[lower] < oldest[query]:
+            lower = _first_above(event_time, lower, stop, oldest[query] - 1)
+        bound = oldest[query]
         while query < end and lower < stop:
-            older = event_time[lower] < oldest[query]
+            here = oldest[query]
+            falls += here < bound
+            bound = here
+            older = event_time[lower] < here
             first[query] = min(lower, last[query])
             lower += older
             query += 1 - older
         while query < end:
+            falls += oldest[query] < bound
+            bound = oldest[query]
             first[query] = last[query]
             query += 1
+    return falls == 0
 
 
 @kernel
 def _search_since(
     event_starts: Starts, event_time: Times, query_starts: Starts, oldest: Integers, last: Positions, first: Positions
 ) -> None:
-    """The same where clocks were set back and a window reaches further than the one before: one search a query."""
+    """The same where clocks were set back and a window reaches further back than the one before: a search a query."""
     for key in range(len(query_starts) - 1):
         for query in range(query_starts[key], query_starts[key + 1]):
             lower = _first_above(event_time, event_starts[key], event_starts[key + 1], oldest[query] - 1)
             first[query] = min(lower, last[query])
-
-
-@kernel
-def _never_falls(query_starts: Starts, oldest: Integers) -> bool:
-    falls = 0
-    for key in range(len(query_starts) - 1):
-        for query in range(query_starts[key] + 1, query_starts[key + 1]):
-            falls += oldest[query] < oldest[query - 1]
-    return falls == 0
 
 
 @kernel

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core.caching import FunctionCache
@@ -55,6 +57,13 @@ kernel = _compiled(forceinline=False)
 
 inlined = _compiled(forceinline=True)
 """A function called once a value: passing its arrays would cost more than its work."""
+
+
+def wrapping() -> AbstractContextManager[object]:
+    """Sums wrap and empty windows divide by nothing, on purpose; NumPy would say so where the JIT is off."""
+    if config.DISABLE_JIT:
+        return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    return nullcontext()
 
 
 if config.DISABLE_JIT:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace_kernels.arrays import ExactRangeError, Statistic, StatisticRequest, ValueColumn, WindowFrames
-from headrace_kernels.cpu.jit import inlined, kernel, leading_zeros, multiply_high
+from headrace_kernels.cpu.jit import inlined, kernel, leading_zeros, multiply_high, wrapping
 from headrace_kernels.cpu.scaling import scale_column
 from headrace_kernels.dtypes import Flags, Floats, Integers, Positions
 
@@ -131,7 +131,7 @@ def aggregate_moments(
     Raises:
         ExactRangeError: a value, or (events in a window) * (largest magnitude), leaves the exact range.
     """
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with wrapping():
         if column is not None and _is_plain(frames, column, requests):
             _aggregate_plain(frames, column, tuple(requests), out)
         else:

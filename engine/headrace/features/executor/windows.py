@@ -80,16 +80,13 @@ class WindowBlock:
         if asks_itself:
             self.times = _hide(self.times, events, view.available_at, n_asking)
         self.event_time = view.event_time
-        groups: dict[tuple[WindowSpan, str, tuple[tuple[str, bool, int], ...]], list[tuple[WindowStep, int]]] = {}
-        for step, slot in steps:
-            key = tuple(source.key for source in sources_of(step))
-            groups.setdefault((step.span, family_of(step), key), []).append((step, slot))
         self.slots: list[int] = []
         self.spans: dict[WindowSpan, list[_Statistics]] = {}
-        for (span, _, _), members in groups.items():
-            chosen, requests = members[0][0], tuple(request_of(step) for step, _ in members)
+        for members in _kernel_calls(steps):
+            chosen = max((step for step, _ in members), key=lambda step: len(step.columns))
+            requests = tuple(request_of(step) for step, _ in members)
             statistics = _Statistics(family_of(chosen), sources_of(chosen), requests, len(self.slots))
-            self.spans.setdefault(span, []).append(statistics)
+            self.spans.setdefault(chosen.span, []).append(statistics)
             self.slots += [slot for _, slot in members]
         self._clocks: Mapping[str, LocalClock] = {}
 
@@ -143,6 +140,19 @@ class WindowBlock:
 def block_key(step: WindowStep) -> tuple[str, str, bool]:
     """Steps with one key and equal block keys see the same events in the same order."""
     return step.view, expression_key(step.where), _counts_peers(step)
+
+
+def _kernel_calls(steps: Sequence[tuple[WindowStep, int]]) -> list[list[tuple[WindowStep, int]]]:
+    """Steps of one span and family that read the same values; counts of events go with any sums of their span."""
+    calls: dict[tuple[WindowSpan, Family, tuple[tuple[str, bool, int], ...]], list[tuple[WindowStep, int]]] = {}
+    for step, slot in steps:
+        key = tuple(source.key for source in sources_of(step))
+        calls.setdefault((step.span, family_of(step), key), []).append((step, slot))
+    for span, family, key in list(calls):
+        others = [other for other in calls if other[:2] == (span, family) and other[2]]
+        if family == "moments" and not key and others:
+            calls[others[0]] += calls.pop((span, family, key))
+    return list(calls.values())
 
 
 def _counts_peers(step: WindowStep) -> bool:
