@@ -253,7 +253,7 @@ def _columns(
     resumed = 0
     for number, group in enumerate(groups):
         plan = work.plan.only(group.features)
-        run = GroupRun(plan, group, number, work.sources, folder, settings.threads, check)
+        run = GroupRun(plan, group, number, work.sources, folder, settings.threads, check, settings.memory_bytes)
         slots = [slot_of[name] for name in plan.feature_names]
         if len(groups) == 1 and group.pieces == 1:
             columns.append(MatrixColumns(run.whole(progress), slots))

@@ -73,10 +73,10 @@ def lay_out(
     """
     budget = memory_bytes - FIXED_BYTES
     spine = sizes[plan.spine]
-    whole = sum(_working_bytes(size) for size in sizes.values()) + 4 * spine.rows * len(features)
+    whole = sum(working_bytes(size) for size in sizes.values()) + 4 * spine.rows * len(features)
     if whole <= budget:
         return (Group(tuple(features), (), {}, 1, max(1, spine.rows)),)
-    large = {table for table, size in sizes.items() if _working_bytes(size) > budget * _LARGE}
+    large = {table for table, size in sizes.items() if working_bytes(size) > budget * _LARGE}
     chunked, keyed = _sorted_out(plan, features, large)
     groups = [_chunks(plan, chunked, sizes, budget)] if chunked else []
     return (*groups, *(_partitions(plan, cut, sizes, budget) for cut in keyed))
@@ -139,16 +139,16 @@ def _one_partitioning(large: Sequence[Access]) -> tuple[tuple[str, ...], dict[st
 
 def _chunks(plan: FeaturePlan, names: Sequence[str], sizes: Mapping[str, TableSize], budget: float) -> Group:
     read = {access.table for name in names for access in accesses(plan, name)}
-    kept = sum(_working_bytes(sizes[table]) for table in read)
+    kept = sum(working_bytes(sizes[table]) for table in read)
     if kept > budget * 0.75:
         raise ExhaustedError(
             f"features {_some(names)} read all of {', '.join(f'{t!r}' for t in sorted(read))} at once: about "
-            f"{_megabytes(kept)}, of {_megabytes(budget)} that are left",
+            f"{megabytes(kept)}, of {megabytes(budget)} that are left",
             hint="give more memory with --memory: windows without keys, and features that read large tables by "
             "different keys, cannot be cut into partitions",
         )
     spine = sizes[plan.spine]
-    row_bytes = _working_bytes(spine) / max(1, spine.rows) + 8 * len(names)
+    row_bytes = working_bytes(spine) / max(1, spine.rows) + 8 * len(names)
     rows = max(1, min(spine.rows, int((budget - kept) / 2 / row_bytes)))
     return Group(tuple(names), (), {}, max(1, -(-spine.rows // rows)), rows)
 
@@ -156,23 +156,24 @@ def _chunks(plan: FeaturePlan, names: Sequence[str], sizes: Mapping[str, TableSi
 def _partitions(plan: FeaturePlan, chosen: _Cut, sizes: Mapping[str, TableSize], budget: float) -> Group:
     names, on, by = chosen.names, chosen.on, chosen.by
     read = {access.table for name in names for access in accesses(plan, name)}
-    kept = sum(_working_bytes(sizes[table]) for table in read - set(by))
+    kept = sum(working_bytes(sizes[table]) for table in read - set(by))
     spine = sizes[plan.spine]
     shares_spine = by.get(plan.spine) == on
-    cut = sum(_working_bytes(sizes[table]) for table in by)
-    cut += (0 if shares_spine else _working_bytes(spine)) + 8 * spine.rows * len(names)
+    cut = sum(working_bytes(sizes[table]) for table in by)
+    cut += (0 if shares_spine else working_bytes(spine)) + 8 * spine.rows * len(names)
     room = budget - kept
     if room <= budget / 8:
         raise ExhaustedError(
-            f"features {_some(names)} keep about {_megabytes(kept)} of small tables, of "
-            f"{_megabytes(budget)} that are left",
+            f"features {_some(names)} keep about {megabytes(kept)} of small tables, of "
+            f"{megabytes(budget)} that are left",
             hint="give more memory with --memory",
         )
     pieces = min(MAX_PARTITIONS, max(2, int(_SPREAD * cut / room) + 1))
     return Group(tuple(names), on, by, pieces, max(1, spine.rows))
 
 
-def _working_bytes(size: TableSize) -> float:
+def working_bytes(size: TableSize) -> float:
+    """What a table takes while it is computed on."""
     return TABLE_FACTOR * size.bytes + ROW_BYTES * size.rows
 
 
@@ -181,5 +182,6 @@ def _some(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _megabytes(count: float) -> str:
+def megabytes(count: float) -> str:
+    """An amount of memory for people."""
     return f"{count / 1e6:,.0f} MB"

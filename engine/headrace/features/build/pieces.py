@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headrace.core.errors import ExhaustedError
 from headrace.core.progress import Progress, Step
 from headrace.features.build.access import accesses
-from headrace.features.build.layout import Group
+from headrace.features.build.layout import Group, TableSize, megabytes, working_bytes
 from headrace.features.build.partitions import ROW
 from headrace.features.build.parts import write_part
 from headrace.features.build.sources import Source, empty_table, read_whole, rechunked
@@ -41,6 +42,7 @@ class GroupRun:
         work: where spills and parts go.
         threads: for `compute`.
         check: called between pieces; raises to end the work.
+        memory_bytes: what the process may take.
     """
 
     plan: FeaturePlan
@@ -50,6 +52,7 @@ class GroupRun:
     work: WorkFolder
     threads: int
     check: Callable[[], None]
+    memory_bytes: int
 
     def run(self, progress: Progress) -> int:
         """Compute every piece that is not there yet; the number of pieces an earlier run had finished."""
@@ -90,6 +93,7 @@ class GroupRun:
         for name, (spill, table) in spills.items():
             if not spill.is_whole:
                 self._spill(spill, table, name, step)
+        self._check_fit(spills)
         kept = self._kept_tables()
         for piece in missing:
             self.check()
@@ -119,6 +123,24 @@ class GroupRun:
         if self.group.by.get(self.plan.spine) != self.group.on:
             spills[_SPINE] = (Spill(folder, _SPINE, self.group.on, pieces), self.plan.spine)
         return spills
+
+    def _check_fit(self, spills: Mapping[str, tuple[Spill, str]]) -> None:
+        """Refuse a partition that one key, or few, make too large: the kernel would end the process without a word.
+
+        Raises:
+            ExhaustedError: it does not fit.
+        """
+        needed = 8.0 * len(self.group.features) * max(spill.fullest for spill, _ in spills.values())
+        for spill, table in spills.values():
+            source, columns = self.sources[table], list(self.plan.columns[table])
+            row_bytes = source.size_bytes(columns) / max(1, source.rows)
+            needed += working_bytes(TableSize(spill.fullest, int(row_bytes * spill.fullest)))
+        if needed > self.memory_bytes:
+            raise ExhaustedError(
+                f"the fullest of {self.group.pieces} partitions by {', '.join(self.group.on)} takes about "
+                f"{megabytes(needed)}, of {megabytes(self.memory_bytes)} allowed: single keys have very many rows",
+                hint="give more memory with --memory; the rows of one key cannot be cut",
+            )
 
     def _spill(self, spill: Spill, table: str, name: str, step: Step) -> None:
         source = self.sources[table]

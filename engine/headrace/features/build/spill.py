@@ -85,6 +85,12 @@ class Spill:
         with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
             return stream.read_all()
 
+    @property
+    def fullest(self) -> int:
+        """Rows of the partition that has most."""
+        rows: list[int] = json.loads(self._note.read_bytes())["rows"]
+        return max(rows)
+
     def discard(self, number: int) -> None:
         """Free the disk of a partition that is not needed any more."""
         self.path(number).unlink(missing_ok=True)
