@@ -1,9 +1,11 @@
 """Rolling windows: 18 features (count, sum, mean, std, min, max over 1 h, 24 h, 7 d) of events by key.
 
-Against Polars (`rolling` with `group_by`, its fastest way) and, at the small size, DuckDB (RANGE frames). Everybody
-gets an Arrow table in random order and gives columns or a matrix back; sorting and grouping are part of the work.
-Values are multiples of 1/64, so that every correct sum is the same number. Checked before and after timing: counts,
-sums, minima and maxima equal, means and deviations within float32's last digits.
+Against Polars (`rolling` with `group_by`, its fastest way) and DuckDB (RANGE frames). Everybody gets an Arrow table in
+random order; sorting and grouping are part of the work. The rivals give tables in the order they sorted to, Headrace a
+matrix in the table's own order; once into fresh memory, once into memory that is used again (`out=`), because the first
+touch of fresh memory costs as much as the arithmetic. Values are multiples of 1/64, so that every correct sum is the
+same number. Checked before and after timing: counts, sums, minima and maxima equal, means and deviations within
+float32's last digits.
 
     python benchmarks/bench_windows.py [--smoke] [--output build/bench/windows.json]
 """
@@ -37,16 +39,21 @@ Answer = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Size:
-    """How many events of how many keys, and how often each contender runs."""
+    """How many events of how many keys, how often each contender runs, and against whom."""
 
     events: int
     keys: int
     rounds: int
-    with_duckdb: bool
+    rivals: tuple[str, ...] = ("polars",)
 
 
-FULL = (Size(200_000, 5_000, 5, with_duckdb=True), Size(2_000_000, 50_000, 5, with_duckdb=False))
-SMOKE = (Size(5_000, 50, 2, with_duckdb=True),)
+FULL = (
+    Size(200_000, 5_000, 5, ("polars", "duckdb")),
+    Size(2_000_000, 50_000, 9),
+    Size(2_000_000, 50_000, 1, ("duckdb",)),
+    Size(10_000_000, 1_000_000, 5),
+)
+SMOKE = (Size(5_000, 50, 2, ("polars", "duckdb")),)
 
 
 def make_events(size: Size) -> pa.Table:
@@ -67,9 +74,9 @@ def make_plan(events: pa.Table) -> hr.FeaturePlan:
     return hr.compile_plan(feature_set, {"events": table_dtypes(events)})
 
 
-def run_headrace(plan: hr.FeaturePlan, events: pa.Table, threads: int) -> hr.FeatureMatrix:
+def run_headrace(plan: hr.FeaturePlan, events: pa.Table, threads: int, out: Any = None) -> hr.FeatureMatrix:
     """Arrow in, matrix out."""
-    return hr.compute(plan, {"events": events}, threads=threads)
+    return hr.compute(plan, {"events": events}, threads=threads, out=out)
 
 
 def run_polars(events: pa.Table) -> dict[str, pl.DataFrame]:
@@ -143,13 +150,14 @@ def compare(size: Size) -> Measurement:
     events = make_events(size)
     plan = make_plan(events)
     order = np.lexsort((events["moment"].to_numpy().astype(np.int64), events["key"].to_numpy()))
+    again = np.zeros((size.events, len(NAMES)), dtype=np.float32)
+    rivals = {"polars": run_polars, "duckdb": run_duckdb}
     contenders = [
-        Contender("polars", partial(run_polars, events)),
+        *[Contender(name, partial(rivals[name], events)) for name in size.rivals],
         Contender("headrace, 2 threads", partial(run_headrace, plan, events, THREADS)),
+        Contender("headrace, 2 threads, out=", partial(run_headrace, plan, events, THREADS, again)),
         Contender("headrace, 1 thread", partial(run_headrace, plan, events, 1)),
     ]
-    if size.with_duckdb:
-        contenders.append(Contender("duckdb", partial(run_duckdb, events)))
     title = f"18 rolling features, {size.events:,} events, {size.keys:,} keys"
     return measure(
         contenders, title=title, check=partial(check, order), work=Work(size.events, "event"), rounds=size.rounds
