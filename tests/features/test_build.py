@@ -35,7 +35,6 @@ from headrace.features.build import (
     as_source,
     backfill,
     build,
-    check_features,
     checking,
     discard,
     layout,
@@ -44,6 +43,7 @@ from headrace.features.build import (
 )
 from headrace.features.build import building as building_module
 from headrace.features.build.access import Access, accesses
+from headrace.features.build.checking import check_features
 from headrace.features.build.layout import TableSize, lay_out
 from headrace.features.build.partitions import partition_of, split
 from headrace.features.build.sources import MemorySource, read_whole, rechunked
@@ -213,33 +213,41 @@ class TestResuming:
         assert build(plan, tables, output, settings=CUT).computed == ()
 
     @pytest.mark.slow
-    def test_a_killed_process_goes_on(self, plan, tables, tmp_path):
+    @pytest.mark.parametrize("how", ["build", "backfill"])
+    def test_a_killed_process_goes_on(self, plan, tables, tmp_path, how):
         for name, table in tables.items():
             pq.write_table(table, tmp_path / f"{name}.parquet")
         (tmp_path / "plan.json").write_text(json.dumps(plan.to_json()))
         code = (
             "import json, sys, time\nfrom pathlib import Path\n"
             "from headrace.features import FeaturePlan\n"
-            "from headrace.features.build import BuildSettings, build, pieces\n"
+            "from headrace.features.build import BuildSettings, backfill, build\n"
             "import headrace.features.build.pieces as pieces\n"
             "real = pieces.write_part\n"
             "def slow(*part):\n    real(*part)\n    print('part', flush=True)\n    time.sleep(float(sys.argv[1]))\n"
             "pieces.write_part = slow\n"
             "plan = FeaturePlan.from_json(json.loads(Path('plan.json').read_text()))\n"
             "tables = {name: Path(f'{name}.parquet') for name in plan.columns}\n"
-            "result = build(plan, tables, Path('x.npy'), settings=BuildSettings(pieces=4))\n"
+            f"result = {how}(plan, tables, Path('x.npy'), settings=BuildSettings(pieces=4))\n"
             "print(json.dumps(result.to_json()))\n"
         )
+        if how == "backfill":
+            files = {name: tmp_path / f"{name}.parquet" for name in tables}
+            build(plan.only([name for name in plan.feature_names if "fuel" not in name]), files, tmp_path / "x.npy")
+        before = (tmp_path / "x.npy").read_bytes() if how == "backfill" else None
         slow = subprocess.Popen([sys.executable, "-c", code, "30"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
         assert slow.stdout.readline() == "part\n"
         os.kill(slow.pid, signal.SIGKILL)
         slow.wait()
         slow.stdout.close()
-        assert not (tmp_path / "x.npy").exists()
+        assert (before is None) == (not (tmp_path / "x.npy").exists())
+        assert before is None or (tmp_path / "x.npy").read_bytes() == before
         done = subprocess.run(
             [sys.executable, "-c", code, "0"], cwd=tmp_path, capture_output=True, text=True, check=True
         )
-        assert json.loads(done.stdout.splitlines()[-1])["resumed"] == 1
+        said = json.loads(done.stdout.splitlines()[-1])
+        assert said["resumed"] == 1
+        assert bool(said["kept"]) == (how == "backfill")
         assert np.array_equal(bits(np.load(tmp_path / "x.npy")), bits(hr.compute(plan, tables).values))
 
 

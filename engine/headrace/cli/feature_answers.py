@@ -11,7 +11,8 @@ import typer
 from headrace.cli.console import print_json, print_table
 
 if TYPE_CHECKING:
-    from headrace.features.build import BuildResult, CheckReport
+    from headrace.features.build import BuildResult
+    from headrace.features.build.checking import CheckReport
     from headrace.features.plan import FeaturePlan
     from headrace.pipeline.feature_inputs import FeatureInputs
 

@@ -143,7 +143,7 @@ def check(
 
     Example: `headrace features check examples/flights --home build/demo --rows 200`
     """
-    from headrace.features.build import check_features
+    from headrace.features.build.checking import check_features
     from headrace.features.build.sources import read_whole
 
     if rows < 1:

@@ -8,7 +8,6 @@ This package knows no project, no store and no model.
 
 from headrace.features.build.backfill import backfill
 from headrace.features.build.building import BuildResult, BuildSettings, build
-from headrace.features.build.checking import CheckReport, check_features
 from headrace.features.build.manifest import Manifest, manifest_path
 from headrace.features.build.sources import ArrowSource, MemorySource, ParquetSource, Source, as_source
 from headrace.features.build.work import discard
@@ -17,7 +16,6 @@ __all__ = [
     "ArrowSource",
     "BuildResult",
     "BuildSettings",
-    "CheckReport",
     "Manifest",
     "MemorySource",
     "ParquetSource",
@@ -25,7 +23,6 @@ __all__ = [
     "as_source",
     "backfill",
     "build",
-    "check_features",
     "discard",
     "manifest_path",
 ]

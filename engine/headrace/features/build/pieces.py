@@ -15,10 +15,8 @@ from headrace.core.errors import ExhaustedError
 from headrace.core.progress import Progress, Step
 from headrace.features.build.access import accesses
 from headrace.features.build.layout import Group, TableSize, megabytes, working_bytes
-from headrace.features.build.partitions import ROW
 from headrace.features.build.parts import write_part
 from headrace.features.build.sources import Source, empty_table, read_whole, rechunked
-from headrace.features.build.spill import Spill
 from headrace.features.build.work import WorkFolder
 from headrace.features.execution import compute
 from headrace.features.plan import FeaturePlan
@@ -26,6 +24,8 @@ from headrace.features.plan import FeaturePlan
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
+
+    from headrace.features.build.spill import Spill
 
 _SPINE = "spine"
 
@@ -89,6 +89,8 @@ class GroupRun:
         return rechunked(source.batches(dtypes), self.group.rows) if source.rows else iter([empty_table(dtypes)])
 
     def _partitions(self, missing: list[int], step: Step) -> None:
+        from headrace.features.build.partitions import ROW  # here: most builds are not cut
+
         spills = self._spills()
         for name, (spill, table) in spills.items():
             if not spill.is_whole:
@@ -118,6 +120,8 @@ class GroupRun:
 
     def _spills(self) -> dict[str, tuple[Spill, str]]:
         """Spills by the name their table has for `compute`: one of the spine unless it is itself such a table."""
+        from headrace.features.build.spill import Spill
+
         folder, pieces = self.work.group(self.number), self.group.pieces
         spills = {table: (Spill(folder, table, by, pieces), table) for table, by in self.group.by.items()}
         if self.group.by.get(self.plan.spine) != self.group.on:
