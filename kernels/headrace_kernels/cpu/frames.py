@@ -62,7 +62,11 @@ def bound_session(events: GroupedEvents, queries: GroupedQueries, gap_us: int, l
 
 
 def window_moves(
-    events: GroupedEvents, queries: GroupedQueries, first: Positions, last: Positions, extra: Positions
+    events: GroupedEvents,
+    queries: GroupedQueries,
+    first: Positions,
+    last: Positions,  # noqa: ARG001  # what is visible lies before it
+    extra: Positions,
 ) -> tuple[Positions, Positions]:
     """What enters and leaves the windows from query to query; see the reference.
 
@@ -71,8 +75,7 @@ def window_moves(
     activation = _activation(events.groups.starts, events.visible_at) if not events.ordered else first[:0]
     ends = np.empty(len(queries.time), dtype=np.int64)
     moves = _window_moves(
-        events.groups.starts, events.visible_at, activation, queries.groups.starts, queries.time, first, last, extra,
-        ends,
+        events.groups.starts, events.visible_at, activation, queries.groups.starts, queries.time, first, extra, ends,
     )  # fmt: skip
     return moves, ends
 
@@ -142,7 +145,7 @@ def _search_since(
 def _bound_newest(
     event_starts: Starts,
     visible_at: Times,
-    ordered: bool,
+    ordered: bool,  # noqa: FBT001  # compiled functions take no keywords
     query_starts: Starts,
     query_time: Times,
     n_events: int,
@@ -169,7 +172,7 @@ def _bound_session(
     event_starts: Starts,
     event_time: Times,
     visible_at: Times,
-    ordered: bool,
+    ordered: bool,  # noqa: FBT001  # compiled functions take no keywords
     query_starts: Starts,
     query_time: Times,
     gap_us: int,
@@ -218,7 +221,6 @@ def _window_moves(
     query_starts: Starts,
     query_time: Times,
     first: Positions,
-    last: Positions,
     extra: Positions,
     ends: Positions,
 ) -> Positions:

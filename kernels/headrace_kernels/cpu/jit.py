@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
@@ -12,6 +12,9 @@ from numba import config, njit, types
 from numba.core.caching import FunctionCache
 from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_IS_OFF = bool(getattr(config, "DISABLE_JIT", 0))
 
 
 class _ReadyCache(FunctionCache):
@@ -40,33 +43,31 @@ class _LateCache:
         return getattr(self._opened, name)
 
 
-def _compiled(*, forceinline: bool) -> Callable[[Callable[..., Any]], Any]:
-    decorate = njit(nogil=True, error_model="numpy", forceinline=forceinline)
-
-    def compile_late(function: Callable[..., Any]) -> Any:
-        compiled: Any = decorate(function)
-        if hasattr(compiled, "enable_caching"):  # not where the JIT is off
-            compiled._cache = _LateCache(function)  # noqa: SLF001  # what cache=True does, but later
-        return compiled
-
-    return compile_late
+def _compile_late(function: _Function, *, forceinline: bool) -> _Function:
+    compiled: Any = njit(nogil=True, error_model="numpy", forceinline=forceinline)(function)
+    if hasattr(compiled, "enable_caching"):  # not where the JIT is off
+        compiled._cache = _LateCache(function)  # noqa: SLF001  # what cache=True does, but later
+    return cast("_Function", compiled)
 
 
-kernel = _compiled(forceinline=False)
-"""A kernel, or a function called rarely inside one."""
+def kernel(function: _Function) -> _Function:
+    """Compile a kernel, or a function called rarely inside one."""
+    return _compile_late(function, forceinline=False)
 
-inlined = _compiled(forceinline=True)
-"""A function called once a value: passing its arrays would cost more than its work."""
+
+def inlined(function: _Function) -> _Function:
+    """Compile a function called once a value: passing its arrays would cost more than its work."""
+    return _compile_late(function, forceinline=True)
 
 
 def wrapping() -> AbstractContextManager[object]:
     """Sums wrap and empty windows divide by nothing, on purpose; NumPy would say so where the JIT is off."""
-    if config.DISABLE_JIT:
+    if _IS_OFF:
         return np.errstate(over="ignore", invalid="ignore", divide="ignore")
     return nullcontext()
 
 
-if config.DISABLE_JIT:
+if _IS_OFF:
 
     def multiply_high(left: Any, right: Any) -> Any:
         """Upper 64 bits of the product of two uint64."""

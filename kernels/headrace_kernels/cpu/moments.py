@@ -59,7 +59,7 @@ class SummedColumn:
             plain = column.valid is None or bool(valid.all())
             kinds[:] = _FINITE if column.valid is None else valid
         else:
-            plain = bool(_classify(values, valid, kinds))
+            plain = bool(_classify(self.floats, valid, kinds))
         self.kinds = kinds[:0] if plain else kinds
         self.marks: Marks = np.zeros((4, 0 if plain else len(values) + 1), dtype=np.int64)
         if not plain:
@@ -244,8 +244,8 @@ def _gain(frames: WindowFrames, prefix: Integers) -> Integers:
 def _check_range(most: int, largest: int, bits: int) -> None:
     if most * largest >= LIMIT:
         raise ExactRangeError(
-            f"{most} events in a window, with values up to {largest * 2.0**-bits:g}, leave the exact range of sums at a "
-            f"resolution of 2**{-bits}"
+            f"{most} events in a window, with values up to {largest * 2.0**-bits:g}, leave the exact range of sums at "
+            f"a resolution of 2**{-bits}"
         )
 
 
@@ -505,4 +505,5 @@ def _to_float(high: np.uint64, low: np.uint64) -> float:
         low = low << shift
     if low != np.uint64(0):
         high |= np.uint64(1)  # below the rounding position of a 64-bit integer: only says "a little more"
-    return np.float64(high) * _POWERS[shift]
+    value: float = np.float64(high) * _POWERS[shift]
+    return value

@@ -4,6 +4,8 @@ Everything after this works on one bucket at a time, and on several buckets at o
 bucket, so the cut is the same for any number of threads.
 """
 
+# ruff: noqa: PLR0917  # compiled loops take arrays, not objects
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

@@ -25,10 +25,12 @@ def scale_column(column: ValueColumn, kept: Flags, index: int = 0) -> tuple[Inte
     """
     values = column.values
     if values.dtype.kind == "i":
-        scaled: Integers = np.where(kept, values, 0) if len(kept) else values
+        scaled: Integers = values.astype(np.int64, copy=False)
+        if len(kept):
+            scaled = np.where(kept, scaled, 0)
         return scaled, max(abs(int(scaled.min())), abs(int(scaled.max()))) if len(scaled) else 0
     scaled = np.empty(len(values), dtype=np.int64)
-    bad, largest = _scale(values, kept, 2.0**column.bits, scaled)
+    bad, largest = _scale(column.values.astype(np.float64, copy=False), kept, 2.0**column.bits, scaled)
     if bad >= 0:
         raise ExactRangeError(
             f"the value {float(values[bad])!r} does not fit 64 bits at a resolution of 2**{-column.bits}", index

@@ -34,7 +34,9 @@ def aggregate_moments(
             out[row, query] = _statistic(places, column, request)
 
 
-def _statistic(places: list[int], column: ValueColumn | None, request: StatisticRequest) -> float:
+def _statistic(  # noqa: PLR0911  # one line a statistic
+    places: list[int], column: ValueColumn | None, request: StatisticRequest
+) -> float:
     if request.statistic == Statistic.COUNT or column is None:
         return float(len(places))
     values = [column.values[place].item() for place in places if column.valid is None or column.valid[place]]

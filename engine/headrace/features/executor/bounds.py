@@ -73,4 +73,5 @@ def _months_back(days: Integers, months: int) -> Integers:
     target = month - months
     first = target.astype("datetime64[D]").astype(np.int64)
     length = (target + 1).astype("datetime64[D]").astype(np.int64) - first
-    return first + np.minimum(day_of_month, length - 1)
+    same_day: Integers = first + np.minimum(day_of_month, length - 1)
+    return same_day

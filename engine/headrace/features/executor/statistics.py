@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from headrace_kernels.arrays import ExactRangeError, Statistic, StatisticRequest
 from headrace_kernels.cpu import categories, decay, ends, extremes, moments, pairs, quantiles, rows
 from headrace_kernels.dtypes import Codes, Flags, Floats, Positions
 
+_Value = TypeVar("_Value")
 Family: TypeAlias = Literal["moments", "extremes", "ends", "categories", "quantiles", "decay", "pairs"]
 
 _MEMBERS: dict[Family, tuple[Statistic, ...]] = {
@@ -40,7 +41,7 @@ _FAMILY = {statistic: family for family, members in _MEMBERS.items() for statist
 _COUNTS = frozenset({
     Statistic.COUNT, Statistic.COUNT_NON_NULL, Statistic.DISTINCT, Statistic.DISTINCT_SKETCH, Statistic.DECAYED_COUNT,
 })  # fmt: skip
-_FOLLOWS_MOVES = frozenset({"categories", "quantiles"})
+_FOLLOWS_MOVES = frozenset({"categories", "quantiles", "pairs"})
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def family_of(step: WindowStep) -> Family:
 
 def follows_moves(family: Family, *, ordered: bool) -> bool:
     """Whether a family's kernel reads what enters and leaves, rather than ranges."""
-    return family in _FOLLOWS_MOVES or (not ordered and family in {"moments", "pairs"})
+    return family in _FOLLOWS_MOVES or (not ordered and family == "moments")
 
 
 def request_of(step: WindowStep) -> StatisticRequest:
@@ -109,7 +110,7 @@ class BucketColumns:
 
     def codes(self, source: Source) -> Codes:
         """Category codes by place."""
-        return self._once(("codes", *source.key), lambda: _take(self._table.categories(source.of).codes, self._rows))
+        return self._once(("codes", *source.key), lambda: self._codes(source))
 
     def write(
         self, family: Family, frames: WindowFrames, sources: Sequence[Source], requests: Sequence[StatisticRequest],
@@ -153,10 +154,15 @@ class BucketColumns:
                 right = self.value(sources[1]) if len(sources) > 1 else None
                 pairs.aggregate_pairs(frames, self.value(sources[0]), right, requests, out)
 
-    def _once(self, key: Any, make: Any) -> Any:
+    def _once(self, key: Any, make: Callable[[], _Value]) -> _Value:
         if key not in self._held:
             self._held[key] = make()
-        return self._held[key]
+        value: _Value = self._held[key]
+        return value
+
+    def _codes(self, source: Source) -> Codes:
+        codes: Codes = _take(self._table.categories(source.of).codes, self._rows)
+        return codes
 
     def _value(self, source: Source) -> ValueColumn:
         numbers, valid = self._table.numbers(source.of)
