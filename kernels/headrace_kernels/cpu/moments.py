@@ -65,8 +65,7 @@ class SummedColumn:
         if not plain:
             _count_kinds(kinds, self.marks)
         self._sums: tuple[Integers, Unsigned, Unsigned, int] | None = None
-        self._stretches: tuple[Floats, ...] | None = None
-        self._levels = 0
+        self._stretches: tuple[Floats, Floats, int] | None = None
 
     def sums(self) -> tuple[Integers, Unsigned, Unsigned, int]:
         """Prefix sums of the integers, of their squares (low and high half), and the largest magnitude.
@@ -92,19 +91,20 @@ class SummedColumn:
         """Smallest and largest of the 2**level values from each place on: float64[MOST_LEVELS, n_events] each.
 
         Nulls and NaN take no part; what would reach beyond the end, and levels not asked for yet, are not filled.
+        Several threads may ask at once: arrays and how far they are filled are kept and replaced as one.
         """
-        if self._stretches is None:
-            missing = (self.kinds == _NULL) | (self.kinds == _NAN) if len(self.kinds) else None
-            self._stretches = tuple(_first_stretch(self.floats, missing, each) for each in (np.inf, -np.inf))
-            self._levels = 1
-        lows, highs = self._stretches
-        for level in range(self._levels, levels):
+        lows, highs, filled = self._stretches or (*self._first_stretches(), 1)
+        for level in range(filled, levels):
             half = 1 << (level - 1)
             end = max(len(self.floats) - 2 * half + 1, 0)
             for each, extreme in ((lows, np.minimum), (highs, np.maximum)):
                 extreme(each[level - 1, :end], each[level - 1, half : half + end], out=each[level, :end])
-        self._levels = max(self._levels, levels)
+        self._stretches = lows, highs, max(filled, levels)
         return lows, highs
+
+    def _first_stretches(self) -> tuple[Floats, Floats]:
+        missing = (self.kinds == _NULL) | (self.kinds == _NAN) if len(self.kinds) else None
+        return _first_stretch(self.floats, missing, np.inf), _first_stretch(self.floats, missing, -np.inf)
 
     def above(self, threshold: float) -> Integers:
         """Prefix counts of the values greater than a threshold: int64[n_events + 1]."""
