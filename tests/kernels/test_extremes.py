@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
 
 import numpy as np
 import pytest
@@ -103,26 +102,49 @@ def test_slices_of_the_queries_and_levels_filled_before_change_no_bit(data, fram
         assert_same_floats(out, np.ascontiguousarray(whole[:, begin:end]))
 
 
-def test_threads_that_share_a_column_disturb_nobody():
-    """Slices of a large bucket run at once: none may take another's word for what it has not filled itself."""
-    values = np.arange(200.0)
-    columns = [SummedColumn(ValueColumn(values, None, 0)) for _ in range(600)]
+class Watched(np.ndarray):
+    """Calls back whenever its length is read: that is where threads take turns."""
 
-    def differs(column, levels):
-        lows, highs = column.stretches(levels)
-        ends = [len(values) - (1 << level) + 1 for level in range(levels)]
-        high = any((highs[level, :end] != values[-end:]).any() for level, end in enumerate(ends))
-        return high or any((lows[level, :end] != values[:end]).any() for level, end in enumerate(ends))
+    def __len__(self):
+        self.on_length()
+        return super().__len__()
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(4) as pool:
-            tasks = pool.map(lambda levels: sum(differs(column, levels) for column in columns), (7, 3, 5, 2))
-            assert list(tasks) == [0, 0, 0, 0]
-    finally:
-        sys.setswitchinterval(interval)
-    assert not any(differs(column, 7) for column in columns)
+
+def test_threads_that_share_a_column_disturb_nobody(monkeypatch):
+    """Slices of a large bucket run at once: none may take another's word for what it has not filled itself.
+
+    The first begins, the second begins and is filling its levels, the first ends, the second ends.
+    """
+    monkeypatch.setattr(np, "empty", lambda shape, dtype: np.full(shape, 77, dtype))  # what is not filled is wrong
+    column = SummedColumn(ValueColumn(np.arange(200.0), None, 0))
+    watched = column.floats.view(Watched)
+    turns, is_filling, is_done = {"first": 0, "second": 0}, threading.Event(), threading.Event()
+
+    def on_length():
+        name = threading.current_thread().name
+        turns[name] = turns.get(name, 0) + 1
+        if name == "first" and turns[name] == 1:
+            assert is_filling.wait(10)
+        if name == "second" and turns[name] == 3:
+            is_filling.set()
+            assert is_done.wait(10)
+
+    watched.on_length = on_length
+    vars(column)["floats"] = watched
+    first, second = (
+        threading.Thread(target=column.stretches, args=(levels,), name=name)
+        for name, levels in (("first", 2), ("second", 5))
+    )
+    first.start()
+    second.start()
+    first.join()
+    is_done.set()
+    second.join()
+    lows, highs = column.stretches(7)
+    for level in range(7):
+        end = 200 - (1 << level) + 1
+        assert lows[level, :end].tolist() == list(range(end))
+        assert highs[level, :end].tolist() == list(range(200 - end, 200))
 
 
 @pytest.mark.parametrize("width", [1, 2, 127, 128, 129, 500])
