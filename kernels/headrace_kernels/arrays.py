@@ -91,7 +91,7 @@ class EventTimes:
 
 @dataclass(frozen=True)
 class GroupedEvents:
-    """Events by key, within a key by (time, visible_at, sequence, position).
+    """Events by key, within a key by (time, known, sequence, position).
 
     Attributes:
         groups: the events' rows by key.

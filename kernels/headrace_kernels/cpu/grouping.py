@@ -34,12 +34,12 @@ def group_events(rows: Rows, codes: Codes, low: int, n_keys: int, times: EventTi
     starts, order, time = _order(codes, low, n_keys, times.time)
     if times.known is None and times.sequence is None:
         return GroupedEvents(Groups(starts, _take_rows(rows, order)), time, time + times.lag_us, ordered=True)
-    seen = times.time + times.lag_us
+    seen = known = times.time + times.lag_us
     if times.known is not None:
-        seen = np.maximum(seen, times.known + times.delay_us)
+        seen, known = np.maximum(seen, times.known + times.delay_us), times.known
     sequence = _take(times.sequence, order) if times.sequence is not None else _NO_TIMES
-    if not _ties_are_ordered(starts, time, _take(seen, order), sequence):
-        starts, order, time = _order_fully(codes, low, n_keys, (times.sequence, seen, times.time))
+    if not _ties_are_ordered(starts, time, _take(known, order), sequence):
+        starts, order, time = _order_fully(codes, low, n_keys, (times.sequence, known, times.time))
     visible = _take(seen, order)
     ordered = bool(_never_decreases(starts, visible))
     return GroupedEvents(Groups(starts, _take_rows(rows, order)), time, visible, ordered)
@@ -201,13 +201,13 @@ def _never_decreases(starts: Starts, values: Times) -> bool:
 
 
 @kernel
-def _ties_are_ordered(starts: Starts, time: Times, visible: Times, sequence: Times) -> bool:
+def _ties_are_ordered(starts: Starts, time: Times, known: Times, sequence: Times) -> bool:
     for key in range(len(starts) - 1):
         for place in range(starts[key] + 1, starts[key + 1]):
             if time[place] != time[place - 1]:
                 continue
-            if visible[place] < visible[place - 1]:
+            if known[place] < known[place - 1]:
                 return False
-            if visible[place] == visible[place - 1] and len(sequence) > 0 and sequence[place] < sequence[place - 1]:
+            if known[place] == known[place - 1] and len(sequence) > 0 and sequence[place] < sequence[place - 1]:
                 return False
     return True

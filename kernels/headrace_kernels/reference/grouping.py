@@ -24,7 +24,7 @@ def group_rows(rows: Rows, codes: Codes, low: int, n_keys: int) -> Groups:
 
 
 def group_events(rows: Rows, codes: Codes, low: int, n_keys: int, times: EventTimes) -> GroupedEvents:
-    """Events by key, within a key by (time, visible_at, sequence), and of equal ones in the given order.
+    """Events by key, within a key by (time, known, sequence), and of equal ones in the given order.
 
     Args:
         rows: int32[n], rows of the event table.
@@ -35,7 +35,8 @@ def group_events(rows: Rows, codes: Codes, low: int, n_keys: int, times: EventTi
     """
     visible_at = [_visible_at(times, rank) for rank in range(len(rows))]
     sequence = times.sequence if times.sequence is not None else np.zeros(len(rows), dtype=np.int64)
-    ranks = sorted(range(len(rows)), key=lambda rank: (times.time[rank], visible_at[rank], sequence[rank]))
+    known = times.known if times.known is not None else times.time
+    ranks = sorted(range(len(rows)), key=lambda rank: (times.time[rank], known[rank], sequence[rank]))
     groups = _grouped(rows, codes, low, n_keys, ranks)
     order = sorted(ranks, key=lambda rank: int(codes[rank]))
     visible = np.array([visible_at[rank] for rank in order], dtype=np.int64)
