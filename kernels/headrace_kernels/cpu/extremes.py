@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from headrace_kernels.arrays import Statistic, StatisticRequest, WindowFrames
+from headrace_kernels.arrays import Statistic, StatisticRequest, ValueColumn, WindowFrames
 from headrace_kernels.cpu.jit import kernel, leading_zeros, wrapping
 from headrace_kernels.cpu.moments import MOST_LEVELS, Kinds, Marks, SummedColumn, slot_tables
-from headrace_kernels.dtypes import Floats, Integers, Positions, Starts, Times
+from headrace_kernels.dtypes import Flags, Floats, Integers, Positions, Starts, Times
 
 _STATISTICS = (Statistic.MIN, Statistic.MAX, Statistic.RANGE)
 
@@ -27,13 +27,39 @@ def aggregate_extremes(
 ) -> None:
     """Write smallest, largest and range; see the reference.
 
-    Complexity: O(events + queries) where visibility is ordered, else O((events + queries) log(events of a window)).
+    Complexity: O(events + queries) where visibility is ordered, else O((events + queries) log(events of a window));
+    ranges of integers beyond 2**53 sort them first.
     """
+    _aggregate(frames, column, tuple(requests), out)
+    ranges = [row for row, request in enumerate(requests) if request.statistic == Statistic.RANGE]
+    if ranges and _is_wide(column.column.values):
+        distances, found = _distances(frames, column.column)
+        for row in ranges:
+            out[row] = np.where(found, distances, requests[row].empty)
+
+
+def _is_wide(values: Floats | Integers) -> bool:
+    """Whether there are integers that float64 does not tell apart."""
+    return values.dtype.kind == "i" and bool(values.max(initial=0) > 2**53 or values.min(initial=0) < -(2**53))
+
+
+def _distances(frames: WindowFrames, column: ValueColumn) -> tuple[Floats, Flags]:
+    """Distance of each window's extremes, found by their ranks and subtracted as integers, and where there is one."""
+    values, ranks = np.unique(column.values, return_inverse=True)
+    ranked = SummedColumn(ValueColumn(ranks.astype(np.float64), column.valid, 0))
+    ends = np.empty((2, len(frames.first)), dtype=np.float64)
+    _aggregate(frames, ranked, (StatisticRequest(Statistic.MIN), StatisticRequest(Statistic.MAX)), ends)
+    found = ~np.isnan(ends[0])
+    low, high = values[np.where(found, ends, 0.0).astype(np.int64)].view(np.uint64)
+    return (high - low).astype(np.float64), found
+
+
+def _aggregate(frames: WindowFrames, column: SummedColumn, requests: tuple[StatisticRequest, ...], out: Floats) -> None:
     values, extra = column.floats, frames.extra
     starts, ordered = frames.queries.groups.starts, frames.events.ordered
     longest = int((frames.last - frames.first).max(initial=0))
     with wrapping():
-        for slots, empty in slot_tables(tuple(requests), _STATISTICS):
+        for slots, empty in slot_tables(requests, _STATISTICS):
             ends = (extra, slots, empty, out)
             if ordered and longest < 1 << MOST_LEVELS:
                 lows, highs = column.stretches(longest.bit_length())
