@@ -198,14 +198,21 @@ def _aggregate_sums(
         _write_variances(values, marks, totals, *squares, unit, slots, empty, out)
 
 
-@lru_cache(maxsize=1024)
 def slot_tables(
     requests: tuple[StatisticRequest, ...], statistics: tuple[Statistic, ...]
 ) -> tuple[tuple[Integers, Floats], ...]:
     """Which row of the output each statistic goes to, or -1, and what it is where it has no value.
 
-    A statistic that is asked for twice comes in a table of its own.
+    A statistic that is asked for twice comes in a table of its own. Tables are kept, with the signs of what stands for
+    no value: requests with 0.0 and -0.0 are equal.
     """
+    return _slot_tables(requests, statistics, tuple([math.copysign(1.0, request.empty) for request in requests]))
+
+
+@lru_cache(maxsize=1024)
+def _slot_tables(
+    requests: tuple[StatisticRequest, ...], statistics: tuple[Statistic, ...], _signs: tuple[float, ...]
+) -> tuple[tuple[Integers, Floats], ...]:
     waiting = [(row, request) for row, request in enumerate(requests) if request.statistic in statistics]
     tables = []
     while waiting:
