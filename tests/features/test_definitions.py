@@ -9,8 +9,8 @@ import pytest
 
 import headrace.features as hr
 from headrace.core.errors import DefinitionError
-from headrace.features import window_statistics
-from headrace.features.durations import TimeOffset, format_duration, parse_duration_us, parse_offset
+from headrace.features.definition import window_statistics
+from headrace.features.definition.durations import TimeOffset, format_duration, parse_duration_us, parse_offset
 from headrace_kernels.arrays import Statistic
 
 EVENTS = hr.EventTable("landings", keys=["origin", "carrier"], event_time="arrives_at")

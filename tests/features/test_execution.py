@@ -211,7 +211,8 @@ def test_progress_is_reported(plan, tables):
             done.append(amount)
 
     hr.compute(plan, tables, progress=Recorder())
-    assert notes[0] == "features of departures" and notes[-1] == "done"
+    assert notes[0] == "features of departures"
+    assert notes[-1] == "done"
     assert "by origin" in notes
     assert sum(done) == promised[0]
 

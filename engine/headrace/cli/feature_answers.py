@@ -52,7 +52,7 @@ def tell_check(report: CheckReport, plan: FeaturePlan, *, as_json: bool) -> None
 def tell_outline(plan: FeaturePlan, svg: Path | None, *, as_json: bool) -> None:
     """How a plan is computed, in words or JSON, and drawn into a file where one is named."""
     from headrace.core.files import write_atomic
-    from headrace.features.outline import outline
+    from headrace.features.planning.outline import outline
 
     found = outline(plan)
     if svg is not None:

@@ -7,9 +7,8 @@ was known at q and nothing else.
 This package trains nothing, stores nothing and serves nothing. Importing it loads neither Numba, Arrow nor Polars.
 """
 
-from headrace.features.calendar_features import calendar, cyclic
-from headrace.features.definitions import FeatureSet, as_of, as_of_age, lookup, request
-from headrace.features.encoders import (
+from headrace.features.definition.calendar_features import calendar, cyclic
+from headrace.features.definition.encoders import (
     EncoderFeature,
     binned,
     clipped,
@@ -22,20 +21,14 @@ from headrace.features.encoders import (
     robust_scaled,
     scaled,
 )
-from headrace.features.execution import compute
-from headrace.features.explanation import Explanation, explain
-from headrace.features.expressions import Expression, column, feature, query_time
-from headrace.features.fitting import fit_plan
-from headrace.features.functions import coalesce, cross, haversine, if_else, maximum, minimum
-from headrace.features.matrix import FeatureMatrix
-from headrace.features.outline import Outline
-from headrace.features.plan import FeaturePlan, FeatureSpec
-from headrace.features.planner import compile_plan
-from headrace.features.spans import WindowSpan, calendar_window, expanding, last, session, to_date
-from headrace.features.tables import EventTable, StateTable, TableReference, table
-from headrace.features.target_encodings import frequency_encoding, target_encoding
-from headrace.features.window_features import windows
-from headrace.features.window_statistics import (
+from headrace.features.definition.expressions import Expression, column, feature, query_time
+from headrace.features.definition.feature_set import FeatureSet, as_of, as_of_age, lookup, request
+from headrace.features.definition.functions import coalesce, cross, haversine, if_else, maximum, minimum
+from headrace.features.definition.spans import WindowSpan, calendar_window, expanding, last, session, to_date
+from headrace.features.definition.tables import EventTable, StateTable, TableReference, table
+from headrace.features.definition.target_encodings import frequency_encoding, target_encoding
+from headrace.features.definition.window_features import windows
+from headrace.features.definition.window_statistics import (
     Aggregate,
     Corr,
     Count,
@@ -68,6 +61,13 @@ from headrace.features.window_statistics import (
     Trend,
     Var,
 )
+from headrace.features.encoding.fitting import fit_plan
+from headrace.features.execution import compute
+from headrace.features.explanations.explanation import Explanation, explain
+from headrace.features.matrix import FeatureMatrix
+from headrace.features.plan import FeaturePlan, FeatureSpec
+from headrace.features.planning.outline import Outline
+from headrace.features.planning.planner import compile_plan
 
 __all__ = [
     "Aggregate",

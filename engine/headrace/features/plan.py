@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from headrace.core.errors import DefinitionError, InvalidInputError, did_you_mean
 from headrace.core.hashing import digest_json
-from headrace.features.durations import TimeOffset
-from headrace.features.expressions import Expression
-from headrace.features.spans import WindowSpan
+from headrace.features.definition.durations import TimeOffset
+from headrace.features.definition.expressions import Expression
+from headrace.features.definition.spans import WindowSpan
 from headrace.features.views import EventView, StateView
 
 if TYPE_CHECKING:
-    from headrace.features.outline import Outline
+    from headrace.features.planning.outline import Outline
 
 Role: TypeAlias = Literal["window", "state", "calendar", "request", "derived", "encoded"]
 ROLES: tuple[Role, ...] = ("window", "state", "calendar", "request", "derived", "encoded")
@@ -165,7 +165,7 @@ class FeaturePlan:
     encoders: Mapping[str, EncoderSpec] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from headrace.features.digests import digests_of
+        from headrace.features.planning.digests import digests_of
 
         digests = digests_of(self)
         for name in ("features", "intermediates"):
@@ -199,7 +199,7 @@ class FeaturePlan:
     @cached_property
     def repeated(self) -> Mapping[str, int]:
         """In how many places each repeated operation of its expressions stands, by `expression_key`."""
-        from headrace.features.subexpressions import repeated_operations
+        from headrace.features.planning.subexpressions import repeated_operations
 
         return repeated_operations(self)
 
@@ -222,7 +222,7 @@ class FeaturePlan:
         Raises:
             DefinitionError: a role is not known, or no feature remains.
         """
-        from headrace.features.pruning import names_without
+        from headrace.features.planning.pruning import names_without
 
         for role in roles:
             if role not in ROLES:
@@ -242,19 +242,19 @@ class FeaturePlan:
         Raises:
             InvalidInputError: there is no such feature.
         """
-        from headrace.features.pruning import pruned
+        from headrace.features.planning.pruning import pruned
 
         return pruned(self, [self.feature(name) for name in names])
 
     def outline(self) -> Outline:
         """How the plan is run: what is sorted, bounded and scanned once, and what shares it."""
-        from headrace.features.outline import outline
+        from headrace.features.planning.outline import outline
 
         return outline(self)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON data; `docs/formats/feature-plan.md` describes it."""
-        from headrace.features.plan_format import plan_to_json
+        from headrace.features.planning.plan_format import plan_to_json
 
         return plan_to_json(self)
 
@@ -265,7 +265,7 @@ class FeaturePlan:
         Raises:
             CorruptedError: the data is no plan, or its format version is not known here.
         """
-        from headrace.features.plan_format import plan_from_json
+        from headrace.features.planning.plan_format import plan_from_json
 
         return plan_from_json(data)
 

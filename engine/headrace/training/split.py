@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.core.errors import DefinitionError, FailedCheckError
-from headrace.features.durations import parse_duration_us
+from headrace.features.definition.durations import parse_duration_us
 
 Times = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

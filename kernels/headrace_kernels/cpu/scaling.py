@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from headrace_kernels.arrays import ExactRangeError, ValueColumn
-from headrace_kernels.cpu.jit import kernel
+from headrace_kernels.cpu.jit import kernel, wrapping
 from headrace_kernels.dtypes import Flags, Floats, Integers
 
 
@@ -30,7 +30,8 @@ def scale_column(column: ValueColumn, kept: Flags, index: int = 0) -> tuple[Inte
             scaled = np.where(kept, scaled, 0)
         return scaled, max(abs(int(scaled.min())), abs(int(scaled.max()))) if len(scaled) else 0
     scaled = np.empty(len(values), dtype=np.int64)
-    bad, largest = _scale(column.values.astype(np.float64, copy=False), kept, 2.0**column.bits, scaled)
+    with wrapping():
+        bad, largest = _scale(column.values.astype(np.float64, copy=False), kept, 2.0**column.bits, scaled)
     if bad >= 0:
         raise ExactRangeError(
             f"the value {float(values[bad])!r} does not fit 64 bits at a resolution of 2**{-column.bits}", index

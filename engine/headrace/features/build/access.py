@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from headrace.features.expressions import Expression, StateColumn, leaves
+from headrace.features.definition.expressions import Expression, StateColumn, leaves
 from headrace.features.plan import CalendarStep, EncoderStep, ExpressionStep, FeaturePlan, StateStep, Step, WindowStep
-from headrace.features.reads import required
+from headrace.features.planning.reads import required
 
 
 @dataclass(frozen=True)

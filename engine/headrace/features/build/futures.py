@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.features.plan import FeaturePlan, WindowStep
-from headrace.features.reads import reads
+from headrace.features.planning.reads import reads
 from headrace.features.views import EventView, StateView
 
 if TYPE_CHECKING:

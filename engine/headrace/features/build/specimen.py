@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headrace.data.types import table_dtypes
-from headrace.features import (
+from headrace.features.definition import (
     calendar_features,
-    definitions,
     encoders,
+    feature_set,
     functions,
     spans,
     target_encodings,
     window_features,
 )
-from headrace.features import window_statistics as ws
-from headrace.features.expressions import Literal, column, query_time
-from headrace.features.fitting import fit_plan
+from headrace.features.definition import window_statistics as ws
+from headrace.features.definition.expressions import Literal, column, query_time
+from headrace.features.definition.tables import EventTable, StateTable, table
+from headrace.features.encoding.fitting import fit_plan
 from headrace.features.plan import FeaturePlan
-from headrace.features.planner import compile_plan
-from headrace.features.tables import EventTable, StateTable, table
+from headrace.features.planning.planner import compile_plan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,7 +82,7 @@ def specimen_plan(tables: dict[str, pa.Table]) -> FeaturePlan:
     return fit_plan(plan, tables, rows=np.arange(0, tables["events"].num_rows, 2))
 
 
-def _feature_set() -> definitions.FeatureSet:
+def _feature_set() -> feature_set.FeatureSet:
     keys = ["card", "shop"]
     plain = EventTable("events", keys=keys, event_time="at", resolution=2**-20)
     late = EventTable(
@@ -93,7 +93,7 @@ def _feature_set() -> definitions.FeatureSet:
     fixed = StateTable("shops", source=table("states"), keys=["shop"])
     every: list[window_features.Over] = ["1h", spans.last(4), spans.session("6h"), spans.expanding()]
     every += [spans.calendar_window("1mo", tz="America/New_York"), spans.to_date("week", tz="UTC")]
-    return definitions.FeatureSet(
+    return feature_set.FeatureSet(
         "specimen",
         spine=plain,
         at="at",
@@ -117,12 +117,12 @@ def _feature_set() -> definitions.FeatureSet:
                 plain, by="card", over=["1h", spans.last(3), spans.session("6h")], include_current=True,
                 values={None: [ws.Count()], "weight": [ws.Mean(), ws.Median(), ws.Last()]}, prefix="with_own",
             ),
-            definitions.as_of(states, ["level", "staff"], tolerance="6h"),
-            definitions.as_of_age(states),
-            definitions.lookup(fixed, ["staff"]),
+            feature_set.as_of(states, ["level", "staff"], tolerance="6h"),
+            feature_set.as_of_age(states),
+            feature_set.lookup(fixed, ["staff"]),
             calendar_features.calendar("at", ["hour", "weekday", "day_of_year"], tz="America/New_York"),
             calendar_features.cyclic("at", "hour", tz="America/New_York"),
-            definitions.request("price"),
+            feature_set.request("price"),
             (query_time().year() - fixed["staff"]).named("age"),
             functions.haversine(column("lat"), column("lon"), Literal(40.6), Literal(-73.8)).named("distance"),
             target_encodings.target_encoding(late, by="shop", target=column("paid"), known_immediately=True),

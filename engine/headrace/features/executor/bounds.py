@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from headrace.features.definition.spans import WindowSpan
 from headrace.features.executor.local_time import LocalClock
-from headrace.features.spans import WindowSpan
 from headrace_kernels.arrays import GroupedEvents, GroupedQueries
 from headrace_kernels.cpu import frames
 from headrace_kernels.dtypes import MAX_TIME_US, Integers, Positions, Times

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from headrace.features.calendar_features import FIELD_PERIODS
+from headrace.features.definition.calendar_features import FIELD_PERIODS
 from headrace.features.executor.local_time import zone_offsets
 from headrace.features.plan import CalendarStep
 from headrace_kernels.arrays import CalendarField

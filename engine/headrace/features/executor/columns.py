@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.data.types import conform
-from headrace.features.evaluation import evaluate_on_table
-from headrace.features.expressions import Column, Expression
-from headrace.features.step_format import expression_key
-from headrace.features.value_hashes import hash_values
+from headrace.features.definition.expressions import Column, Expression
+from headrace.features.executor.evaluation import evaluate_on_table
+from headrace.features.executor.value_hashes import hash_values
+from headrace.features.planning.step_format import expression_key
 from headrace_kernels.dtypes import MAX_TIME_US, Codes, Flags, Floats, Hashes, Integers, Times
 
 _Value = TypeVar("_Value")

@@ -10,16 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.core.progress import Step
-from headrace.features.encoder_run import write_encoder
-from headrace.features.evaluation import evaluate
+from headrace.features.definition.expressions import Column, Expression, FeatureColumn, StateColumn, leaves
+from headrace.features.encoding.encoder_run import write_encoder
 from headrace.features.executor.calendars import write_calendar
 from headrace.features.executor.columns import as_floats
+from headrace.features.executor.evaluation import evaluate
 from headrace.features.executor.key_groups import Target
 from headrace.features.executor.spine import Spine
 from headrace.features.executor.states import StateBlock, StateKey, state_key, take_states
-from headrace.features.expressions import Column, Expression, FeatureColumn, StateColumn, leaves
 from headrace.features.plan import CalendarStep, EncoderStep, ExpressionStep, FeaturePlan, FeatureSpec
-from headrace.features.subexpressions import SharedValues
+from headrace.features.planning.subexpressions import SharedValues
 from headrace_kernels.dtypes import Floats
 
 

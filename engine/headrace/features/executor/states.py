@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from headrace.features.definition.expressions import StateColumn
 from headrace.features.executor.bucket import BucketRows
 from headrace.features.executor.columns import TableColumns
-from headrace.features.expressions import StateColumn
 from headrace.features.views import StateView
 from headrace_kernels.arrays import EventTimes, GroupedEvents, GroupedQueries
 from headrace_kernels.cpu import asof

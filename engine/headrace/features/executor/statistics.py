@@ -10,12 +10,13 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from headrace.core.errors import InvalidInputError
+from headrace.features.definition.expressions import Expression
 from headrace.features.executor.columns import TableColumns
-from headrace.features.expressions import Expression
 from headrace.features.plan import WindowStep
-from headrace.features.step_format import expression_key
+from headrace.features.planning.step_format import expression_key
 from headrace_kernels.arrays import ExactRangeError, Statistic, StatisticRequest, ValueColumn, WindowFrames
 from headrace_kernels.cpu import categories, decay, ends, extremes, moments, pairs, quantiles, rows
+from headrace_kernels.cpu.summed_columns import SummedColumn
 from headrace_kernels.dtypes import Codes, Flags, Floats, Positions
 
 _Value = TypeVar("_Value")
@@ -104,9 +105,9 @@ class BucketColumns:
         """Values by place."""
         return self._once(("value", *source.key), lambda: self._value(source))
 
-    def summed(self, source: Source) -> moments.SummedColumn:
+    def summed(self, source: Source) -> SummedColumn:
         """Values by place with what sums need."""
-        return self._once(("summed", *source.key), lambda: moments.SummedColumn(self.value(source)))
+        return self._once(("summed", *source.key), lambda: SummedColumn(self.value(source)))
 
     def codes(self, source: Source) -> Codes:
         """Category codes by place."""

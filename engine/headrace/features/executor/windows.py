@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headrace.features.definition.expressions import Expression
+from headrace.features.definition.spans import WindowSpan
 from headrace.features.executor.bounds import first_places
 from headrace.features.executor.bucket import BucketRows
 from headrace.features.executor.columns import TableColumns
@@ -21,10 +23,8 @@ from headrace.features.executor.statistics import (
     request_of,
     sources_of,
 )
-from headrace.features.expressions import Expression
 from headrace.features.plan import WindowStep
-from headrace.features.spans import WindowSpan
-from headrace.features.step_format import expression_key
+from headrace.features.planning.step_format import expression_key
 from headrace.features.views import EventView
 from headrace_kernels.arrays import EventTimes, GroupedEvents, GroupedQueries, StatisticRequest, WindowFrames
 from headrace_kernels.cpu import frames
