@@ -56,6 +56,8 @@ def make_tables(rng, *, most_rows=40, numbered=False, days=None):
     n = rng.choice([0, 1, 2, 7, most_rows // 2, most_rows, most_rows])
     at = rows(n, moment)
     known = [some(time + rng.choice([-60, 0, 0, 0, 1, 30, 600, 6000]) * MINUTE_US) for time in at]
+    # n * largest must stay below 2**63 steps: the engine refuses what it could not sum exactly
+    large = LARGE if most_rows < 500 else [value if abs(value) < 1e15 else value / 100 for value in LARGE]
     amounts = rng.choice([AMOUNTS, AMOUNTS[:-3], AMOUNTS[:2], [4.0]])
     events = {
         "id": pa.array([f"e{row}" for row in range(n)], pa.string()),
@@ -68,7 +70,7 @@ def make_tables(rng, *, most_rows=40, numbered=False, days=None):
         "small": pa.array(rows(n, lambda: some(rng.randrange(-9, 9))), pa.int64()),
         "flag": pa.array(rows(n, lambda: some(rng.random() < 0.5)), pa.bool_()),
         "amount": pa.array(rows(n, lambda: some(rng.choice(amounts))), pa.float64()),
-        "large": pa.array(rows(n, lambda: some(rng.choice(LARGE))), pa.float64()),
+        "large": pa.array(rows(n, lambda: some(rng.choice(large))), pa.float64()),
         "wild": pa.array(rows(n, lambda: some(rng.choice(WILD))), pa.float64()),
     }
     events["number"] = events["number"].cast(pa.int64())

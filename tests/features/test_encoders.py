@@ -13,9 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.core.errors import DefinitionError, InvalidInputError
-from headrace.features.encoder_fits import fit_encoder, quantile
-from headrace.features.encoder_run import write_encoder
-from headrace.features.encoders import (
+from headrace.features.definition.encoders import (
     binned,
     clipped,
     frequency,
@@ -27,8 +25,10 @@ from headrace.features.encoders import (
     robust_scaled,
     scaled,
 )
-from headrace.features.expressions import StateColumn, column
-from headrace.features.functions import cross
+from headrace.features.definition.expressions import StateColumn, column
+from headrace.features.definition.functions import cross
+from headrace.features.encoding.encoder_fits import fit_encoder, quantile
+from headrace.features.encoding.encoder_run import write_encoder
 from headrace.features.views import StateView
 from headrace_kernels.reference import hashing
 

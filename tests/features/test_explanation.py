@@ -11,8 +11,8 @@ import pytest
 
 import headrace.features as hr
 from headrace.core.errors import InvalidInputError
-from headrace.features.explanation_rows import rows_behind
-from headrace.features.explanation_spans import inside_span, oldest_us
+from headrace.features.explanations.rows import rows_behind
+from headrace.features.explanations.spans import inside_span, oldest_us
 
 
 def test_the_events_behind_a_mean_have_that_mean(plan, tables):

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import headrace.features as hr
 from headrace.core.errors import DefinitionError, InvalidInputError
-from headrace.features.dtypes import expression_dtype
-from headrace.features.expressions import BINARY_OPERATORS, Binary, Expression, FeatureColumn, Literal, Unary
-from headrace.features.plan_format import expression_from_json, expression_to_json
-from headrace.features.step_format import expression_key
+from headrace.features.definition.expressions import BINARY_OPERATORS, Binary, Expression, FeatureColumn, Literal, Unary
+from headrace.features.planning.dtypes import expression_dtype
+from headrace.features.planning.plan_format import expression_from_json, expression_to_json
+from headrace.features.planning.step_format import expression_key
 from headrace.features.views import StateView
 
 TABLE = pa.table(

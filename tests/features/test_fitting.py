@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from headrace.core.errors import InvalidInputError
-from headrace.features.durations import TimeOffset
-from headrace.features.encoders import clipped, frequency, hashed, imputed, one_hot, ordinal, scaled
-from headrace.features.expressions import StateColumn, column, query_time
-from headrace.features.fitting import fit_plan
+from headrace.features.definition.durations import TimeOffset
+from headrace.features.definition.encoders import clipped, frequency, hashed, imputed, one_hot, ordinal, scaled
+from headrace.features.definition.expressions import StateColumn, column, query_time
+from headrace.features.encoding.fitting import fit_plan
 from headrace.features.plan import EncoderStep, FeaturePlan, FeatureSpec
 from headrace.features.views import StateView
 

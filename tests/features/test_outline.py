@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 import headrace.features as hr
-from headrace.features.evaluation import evaluate
-from headrace.features.subexpressions import SharedValues
+from headrace.features.executor.evaluation import evaluate
+from headrace.features.planning.subexpressions import SharedValues
 
 
 @pytest.fixture

@@ -288,3 +288,27 @@ def test_memory_used_again_keeps_nothing(sets, seed):
     fresh = compute(plan, tables)
     used = np.full(fresh.shape, 1e30, dtype=np.float32)
     assert_same(compute(plan, tables, out=used), fresh, plan)
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own spine", "other spine"])
+@pytest.mark.parametrize("seed", range(2))
+def test_thousands_of_rows_have_one_answer(sets, seed, own):
+    """The same promises where windows hold thousands of events and buckets are cut into slices."""
+    rng = random.Random(seed)
+    plan, tables = sets.generate_complete(seed, own=own, rows=6000)
+    while min(tables["events"].num_rows * 2, tables[plan.spine].num_rows * 2) < 6000:
+        seed += 100
+        plan, tables = sets.generate_complete(seed, own=own, rows=6000)
+    one, spine = compute(plan, tables, threads=1), tables[plan.spine]
+    assert_same(compute(plan, tables, threads=3), one, plan)
+    assert_same(compute(plan, {name: chunked(table, rng) for name, table in tables.items()}), one, plan)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in ((f"{KEY_GROUPS}._BUCKET_ROWS", 101), (f"{PARTITIONS}._BINS", 2)):
+            patch.setattr(name, size)
+        assert_same(compute(plan, tables), one, plan)
+    mixed = {name: shuffled(table, rng) for name, table in tables.items()}
+    moved_rows = compute(plan, {name: table for name, (table, _) in mixed.items()})
+    assert_same(moved_rows, one[mixed[plan.spine][1]], plan)
+    some = rng.sample(range(spine.num_rows), 3)
+    for row in some:
+        assert_same(compute(plan, tables, spine=spine.slice(row, 1)), one[row : row + 1], plan)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.core.errors import InvalidInputError
-from headrace.features.value_hashes import hash_values
+from headrace.features.executor.value_hashes import hash_values
 
 
 @settings(max_examples=40, deadline=None)

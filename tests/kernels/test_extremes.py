@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from headrace_kernels.arrays import Statistic, StatisticRequest, ValueColumn
 from headrace_kernels.cpu import extremes as cpu
 from headrace_kernels.cpu.grouping import slice_queries
-from headrace_kernels.cpu.moments import SummedColumn
+from headrace_kernels.cpu.summed_columns import SummedColumn
 from headrace_kernels.reference import extremes as reference
 
 EXAMPLES = 40
