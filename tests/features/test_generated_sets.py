@@ -79,7 +79,7 @@ def test_every_statistic_over_every_extent_equals_the_naive_evaluator(sets, eval
 def test_long_windows_equal_the_naive_evaluator(sets, evaluator, seed, own):
     """Hundreds of events in a window: kernels do large windows in other ways than small ones."""
     generated = large(sets, seed, 1200, own)
-    rows = range(0, generated.tables[generated.plan.spine].num_rows, 150)
+    rows = range(0, generated.tables[generated.plan.spine].num_rows, 50)
     assert not differences(evaluator, generated, rows_checked=rows)
 
 
