@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from headrace_kernels.arrays import ExactRangeError, Statistic, StatisticRequest, ValueColumn
 from headrace_kernels.cpu import moments as cpu
 from headrace_kernels.cpu.grouping import slice_queries
+from headrace_kernels.cpu.summed_columns import SummedColumn
 from headrace_kernels.reference import exact
 from headrace_kernels.reference import moments as reference
 from headrace_kernels.reference.membership import members
@@ -34,7 +35,7 @@ REQUESTS = SUMS + SHARES
 
 
 def compute(case, aggregate=cpu.aggregate_moments, requests=REQUESTS):
-    wrap = cpu.SummedColumn if aggregate is cpu.aggregate_moments else lambda column: column
+    wrap = SummedColumn if aggregate is cpu.aggregate_moments else lambda column: column
     return case.compute(aggregate, requests, lambda each: wrap(each.column()))
 
 
@@ -42,7 +43,7 @@ def compute_by_moves(case, requests=REQUESTS):
     """As where later events may be visible before earlier ones: events enter and leave one by one."""
     frames = dataclasses.replace(case.frames, events=dataclasses.replace(case.frames.events, ordered=False))
     out = np.full((len(requests), len(frames.first)), -7.0)
-    cpu.aggregate_moments(frames, cpu.SummedColumn(case.column()), requests, out)
+    cpu.aggregate_moments(frames, SummedColumn(case.column()), requests, out)
     result = np.empty_like(out)
     result[:, case.query_order] = out
     return result
@@ -132,7 +133,7 @@ def test_the_order_of_rows_changes_no_bit(data, seed, frame_cases, assert_same_f
 def test_slices_of_the_queries_change_no_bit(data, frame_cases, assert_same_floats):
     """Ranges need no moves: a slice of a large bucket takes its share of the bounds."""
     case = data.draw(frame_cases(special=False).filter(lambda each: each.frames.events.ordered))
-    frames, column = case.frames, cpu.SummedColumn(case.column())
+    frames, column = case.frames, SummedColumn(case.column())
     whole = np.empty((len(REQUESTS), len(frames.first)))
     cpu.aggregate_moments(frames, column, REQUESTS, whole)
     edge = data.draw(st.integers(0, len(frames.first)))
