@@ -28,6 +28,11 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.kernels: $(VENV)/.demo $(wildcard kernels/headrace_kernels/cpu/*.py)
+	@echo "compiling the kernels into the cache (about half a minute)"
+	@$(BIN)/headrace features warm
+	@touch $@
+
 # tritonclient wants an older protobuf than ours: it gets an environment of its own and talks to us over the wire only.
 .venv-interop/.done: tests/interop-constraints.txt
 	@echo "installing tritonclient into .venv-interop"
@@ -36,10 +41,10 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 		--constraint tests/interop-constraints.txt 'tritonclient[grpc]'
 	@touch $@
 
-demo: $(VENV)/.demo ## install and run the flights example end to end; ends with build/demo/report.html
+demo: $(VENV)/.kernels ## install and run the flights example end to end; ends with build/demo/report.html
 	@$(BIN)/headrace run examples/flights --home build/demo
 
-test: $(VENV)/.dev .venv-interop/.done lint types ## install, lint, type-check, run every test with coverage
+test: $(VENV)/.dev $(VENV)/.kernels .venv-interop/.done lint types ## install, lint, type-check, run every test with coverage
 	@rm -f .coverage*
 	@$(BIN)/python -m pytest --cov --cov-report=term
 	@$(MAKE) --no-print-directory coverage-kernels
@@ -63,10 +68,10 @@ format: $(VENV)/.dev ## rewrite the sources in the house's form
 protos: $(VENV)/.dev ## regenerate the wire code from protos/
 	@$(BIN)/python protos/generate.py
 
-bench: $(VENV)/.dev ## measure against the rivals, check every result, write build/bench/
+bench: $(VENV)/.dev $(VENV)/.kernels ## measure against the rivals, check every result, write build/bench/
 	@$(BIN)/python benchmarks/run.py
 
-bench-smoke: $(VENV)/.dev ## the same with small sizes
+bench-smoke: $(VENV)/.dev $(VENV)/.kernels ## the same with small sizes
 	@$(BIN)/python benchmarks/run.py --smoke
 
 wheel: $(VENV)/.dev ## build the wheel into dist/

@@ -52,7 +52,6 @@ def differences(evaluator, generated, *, spine=None, rows_checked=None):
     return wrong
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SETS, A_TEST))
 def test_generated_sets_equal_the_naive_evaluator(sets, evaluator, first):
     for seed in range(first, first + A_TEST):
@@ -66,14 +65,12 @@ def test_many_more_generated_sets_equal_the_naive_evaluator(sets, evaluator, fir
         assert not differences(evaluator, sets.generate(seed)), seed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("own", [True, False], ids=["own spine", "other spine"])
 @pytest.mark.parametrize("seed", range(6))
 def test_every_statistic_over_every_extent_equals_the_naive_evaluator(sets, evaluator, seed, own):
     assert not differences(evaluator, sets.generate_complete(seed, rows=40, numbered=seed % 2 == 0, own=own))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("own", [True, False], ids=["own spine", "other spine"])
 @pytest.mark.parametrize("seed", range(3))
 def test_long_windows_equal_the_naive_evaluator(sets, evaluator, seed, own):

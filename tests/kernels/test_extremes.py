@@ -27,16 +27,16 @@ REQUESTS = [
 WAYS = ["stretches", "stacks", "trees"]
 
 
-def compute_one_way(case, way):
+def compute_one_way(case, way, requests=REQUESTS):
     """Every way of finding extremes: the window's length and the events' order choose one otherwise."""
     frames, column = case.frames, SummedColumn(case.column())
     if way == "trees":
         frames = dataclasses.replace(frames, events=dataclasses.replace(frames.events, ordered=False))
-    out = np.full((len(REQUESTS), len(frames.first)), -7.0)
+    out = np.full((len(requests), len(frames.first)), -7.0)
     with pytest.MonkeyPatch.context() as patch:
         if way == "stacks":
             patch.setattr(cpu, "MOST_LEVELS", 0)
-        cpu.aggregate_extremes(frames, column, REQUESTS, out)
+        cpu.aggregate_extremes(frames, column, requests, out)
     result = np.empty_like(out)
     result[:, case.query_order] = out
     return result
@@ -66,6 +66,30 @@ def test_every_way_equals_plain_python_bit_for_bit(data, frame_cases, assert_sam
 @given(data=st.data())
 def test_every_way_equals_plain_python_in_many_more_cases(data, frame_cases, assert_same_floats):
     check_every_way(data.draw(frame_cases()), assert_same_floats)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_statistic_has_the_bits_it_has_among_others(way, one_key, assert_same_floats):
+    values = np.random.default_rng(0).normal(size=40)
+    case = one_key(np.arange(40), np.arange(60), values, width=9)
+    together = compute_one_way(case, way)
+    for row, request in enumerate(REQUESTS):
+        assert_same_floats(compute_one_way(case, way, [request]), together[row : row + 1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("null", [False, True], ids=["values", "nulls"])
+def test_the_own_event_of_a_query_takes_part(null, way, one_key, assert_same_floats):
+    """It is not visible to its own query, and counts all the same."""
+    values = np.array([3.0, 5.0, np.nan, 1.0, -2.0, 7.0, -9.0])
+    case = one_key(np.arange(7), np.arange(7), values, width=2)
+    column = ValueColumn(values, np.arange(7) != 5 if null else None, 0)
+    case = dataclasses.replace(case, columns=(column,), own=np.arange(7))
+    got = compute_one_way(case, way)
+    assert_same_floats(got, compute(case, reference.aggregate_extremes))
+    assert got[1, 1] == 5.0
+    assert got[0, 6] == -9.0
+    assert got[1, 5] == (1.0 if null else 7.0)
 
 
 @settings(max_examples=EXAMPLES // 4, deadline=None)

@@ -108,6 +108,20 @@ def test_events_are_counted_without_values(data, frame_cases, assert_same_floats
     assert_same_floats(compute_by_moves(case, requests), plain)
 
 
+@pytest.mark.parametrize("null", [False, True], ids=["values", "nulls"])
+def test_the_own_event_of_a_query_takes_part(null, one_key, assert_same_floats):
+    """It is not visible to its own query, and counts all the same."""
+    values = np.array([3.0, 5.0, np.nan, 1.0, -2.0, 7.0, -9.0])
+    case = one_key(np.arange(7), np.arange(7), values, width=2)
+    column = ValueColumn(values, np.arange(7) != 5 if null else None, 0)
+    case = dataclasses.replace(case, columns=(column,), own=np.arange(7))
+    got = compute(case)
+    assert_same_floats(got, compute(case, reference.aggregate_moments))
+    assert_same_floats(compute_by_moves(case), got)
+    assert got[0].tolist() == [1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0]
+    assert got[2, 6] == (-11.0 if null else -4.0)
+
+
 @settings(max_examples=EXAMPLES // 4, deadline=None)
 @given(data=st.data())
 def test_a_window_alone_equals_the_window_in_a_long_series(data, frame_cases, assert_window_alone):
@@ -203,6 +217,12 @@ def test_sums_are_correctly_rounded_and_variances_lose_nothing(name, width, one_
             assert got[2, end - 1] == 0.0
         else:
             assert abs(got[2, end - 1] - variance) <= Fraction(1, 10**12) * variance
+
+
+@pytest.mark.parametrize("aggregate", [cpu.aggregate_moments, reference.aggregate_moments])
+def test_a_value_that_does_not_fit_is_refused_by_every_implementation(aggregate, one_key):
+    with pytest.raises(ExactRangeError, match="does not fit 64 bits"):
+        compute(one_window(one_key, [1.0, 1e19], late=False), aggregate)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
