@@ -16,7 +16,6 @@ from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.data.types import conform
 from headrace.features.definition.expressions import Column, Expression
 from headrace.features.executor.evaluation import evaluate_on_table
-from headrace.features.executor.value_hashes import hash_values
 from headrace.features.planning.step_format import expression_key
 from headrace_kernels.dtypes import MAX_TIME_US, Codes, Flags, Floats, Hashes, Integers, Times
 
@@ -192,6 +191,8 @@ def _flags(array: pa.Array) -> Flags:
 
 
 def _categories(array: pa.Array) -> Categories:
+    from headrace.features.executor.value_hashes import hash_values
+
     plain = pc.cast(array, pa.int64()) if not pa.types.is_string(array.type) else array
     encoded = plain.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary)

@@ -11,8 +11,6 @@ import pyarrow as pa
 
 from headrace.core.progress import Step
 from headrace.features.definition.expressions import Column, Expression, FeatureColumn, StateColumn, leaves
-from headrace.features.encoding.encoder_run import write_encoder
-from headrace.features.executor.calendars import write_calendar
 from headrace.features.executor.columns import as_floats
 from headrace.features.executor.evaluation import evaluate
 from headrace.features.executor.key_groups import Target
@@ -45,6 +43,8 @@ class RowValues:
         return [partial(self._write_calendar, key, chosen) for key, chosen in calendars.items()]
 
     def _write_calendar(self, key: tuple[str, str], chosen: Sequence[tuple[CalendarStep, int]]) -> None:
+        from headrace.features.executor.calendars import write_calendar
+
         times, valid = self.spine.columns.times(key[0])
         inside = [(step, slot) for step, slot in chosen if slot < len(self.plan.features)]
         write_calendar(times, valid, [step for step, _ in inside], [slot for _, slot in inside], self.target.matrix)
@@ -77,6 +77,8 @@ class RowValues:
             waiting = [(slot, spec) for slot, spec in waiting if spec.name in missing]
 
     def _write_encoder(self, name: str, parts: Sequence[tuple[int, int]]) -> None:
+        from headrace.features.encoding.encoder_run import write_encoder
+
         encoder = self.plan.encoders[name]
         values = [self._evaluate(expression) for expression in encoder.of]
         n_features = len(self.plan.features)

@@ -15,7 +15,7 @@ from headrace.features.executor.columns import TableColumns
 from headrace.features.plan import WindowStep
 from headrace.features.planning.step_format import expression_key
 from headrace_kernels.arrays import ExactRangeError, Statistic, StatisticRequest, ValueColumn, WindowFrames
-from headrace_kernels.cpu import categories, decay, ends, extremes, moments, pairs, quantiles, rows
+from headrace_kernels.cpu import extremes, moments, rows
 from headrace_kernels.cpu.summed_columns import SummedColumn
 from headrace_kernels.dtypes import Codes, Flags, Floats, Positions
 
@@ -135,23 +135,33 @@ class BucketColumns:
         self, family: Family, frames: WindowFrames, sources: Sequence[Source], requests: Sequence[StatisticRequest],
         out: Floats,
     ) -> None:  # fmt: skip
-        match family:
+        match family:  # families that few plans have are loaded when one asks for them
             case "moments":
                 moments.aggregate_moments(frames, self.summed(sources[0]) if sources else None, requests, out)
             case "extremes":
                 extremes.aggregate_extremes(frames, self.summed(sources[0]), requests, out)
             case "ends":
+                from headrace_kernels.cpu import ends
+
                 ends.aggregate_ends(frames, self.value(sources[0]) if sources else None, requests, out)
             case "categories":
+                from headrace_kernels.cpu import categories
+
                 known = self._table.categories(sources[0].of)
                 categories.aggregate_categories(
                     frames, self.codes(sources[0]), known.values, known.hashes, requests, out
                 )
             case "quantiles":
+                from headrace_kernels.cpu import quantiles
+
                 quantiles.aggregate_quantiles(frames, self.value(sources[0]), requests, out)
             case "decay":
+                from headrace_kernels.cpu import decay
+
                 decay.aggregate_decayed(frames, self.value(sources[0]) if sources else None, requests, out)
             case "pairs":
+                from headrace_kernels.cpu import pairs
+
                 right = self.value(sources[1]) if len(sources) > 1 else None
                 pairs.aggregate_pairs(frames, self.value(sources[0]), right, requests, out)
 
