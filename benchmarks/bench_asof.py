@@ -9,18 +9,16 @@ states of a key begin at one time: DuckDB picks any of them.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from measure import Contender, Measurement, Work, measure, write_results
+from measure import Contender, Measurement, Work, measure, measure_sizes
 
 import headrace.features as hr
 from headrace.data import table_dtypes
@@ -118,20 +116,6 @@ def compare(size: Size) -> Measurement:
     return measure(contenders, title=title, check=check, work=Work(size.rows, "row"), rounds=size.rounds)
 
 
-def main() -> None:
-    """Measure every size and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
-    measurements = []
-    for size in SMOKE if options.smoke else FULL:
-        measurements.append(compare(size))
-        print(measurements[-1].table(), flush=True)
-    if options.output:
-        facts = {"polars_threads": pl.thread_pool_size(), "threads": THREADS, "smoke": options.smoke}
-        write_results(options.output, "asof", measurements, facts)
-
-
 if __name__ == "__main__":
-    main()
+    threads = {"polars_threads": pl.thread_pool_size(), "threads": THREADS}
+    measure_sizes("asof", __doc__, compare, full=FULL, smoke=SMOKE, facts=threads)

@@ -9,11 +9,9 @@ float32's last digit.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -21,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-from measure import Contender, Measurement, Work, measure, write_results
+from measure import Contender, Measurement, Work, measure, measure_sizes
 
 import headrace.features as hr
 from headrace.data import table_dtypes
@@ -122,21 +120,8 @@ def compare(size: Size, what: str) -> Measurement:
     )  # fmt: skip
 
 
-def main() -> None:
-    """Measure every size and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
-    measurements = []
-    for what in ("distinct", "quantiles"):
-        for size in SMOKE if options.smoke else FULL:
-            measurements.append(compare(size, what))
-            print(measurements[-1].table(), flush=True)
-    if options.output:
-        facts = {"threads": THREADS, "smoke": options.smoke, "probabilities": list(PROBABILITIES)}
-        write_results(options.output, "distinct_quantile", measurements, facts)
-
-
 if __name__ == "__main__":
-    main()
+    sizes = [(size, what) for what in ("distinct", "quantiles") for size in FULL]
+    small = [(size, what) for what in ("distinct", "quantiles") for size in SMOKE]
+    facts = {"threads": THREADS, "probabilities": list(PROBABILITIES)}
+    measure_sizes("distinct_quantile", __doc__, lambda pair: compare(*pair), full=sizes, smoke=small, facts=facts)

@@ -8,16 +8,14 @@ reference is the window of one hour. Checked: counts equal to a search in the so
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from bench_windows import Size, make_events
-from measure import Contender, Measurement, Work, measure, write_results
+from measure import Contender, Measurement, Work, measure, measure_sizes
 
 import headrace.features as hr
 from headrace.data import table_dtypes
@@ -66,19 +64,5 @@ def compare(size: Size) -> Measurement:
     )
 
 
-def main() -> None:
-    """Measure every size and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
-    measurements = []
-    for size in SMOKE if options.smoke else FULL:
-        measurements.append(compare(size))
-        print(measurements[-1].table(), flush=True)
-    if options.output:
-        write_results(options.output, "window_length", measurements, {"threads": THREADS, "smoke": options.smoke})
-
-
 if __name__ == "__main__":
-    main()
+    measure_sizes("window_length", __doc__, compare, full=FULL, smoke=SMOKE, facts={"threads": THREADS})

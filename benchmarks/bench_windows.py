@@ -12,11 +12,9 @@ float32's last digits.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -24,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-from measure import Contender, Measurement, Work, measure, write_results
+from measure import Contender, Measurement, Work, measure, measure_sizes
 
 import headrace.features as hr
 from headrace.data import table_dtypes
@@ -168,20 +166,6 @@ def _parts() -> list[tuple[str, str]]:
     return [(statistic, width) for width in WIDTHS for statistic in STATISTICS]
 
 
-def main() -> None:
-    """Measure every size and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
-    measurements = []
-    for size in SMOKE if options.smoke else FULL:
-        measurements.append(compare(size))
-        print(measurements[-1].table(), flush=True)
-    if options.output:
-        facts = {"polars_threads": pl.thread_pool_size(), "threads": THREADS, "smoke": options.smoke}
-        write_results(options.output, "windows", measurements, facts)
-
-
 if __name__ == "__main__":
-    main()
+    threads = {"polars_threads": pl.thread_pool_size(), "threads": THREADS}
+    measure_sizes("windows", __doc__, compare, full=FULL, smoke=SMOKE, facts=threads)

@@ -14,6 +14,7 @@ in an order that rotates, and a ratio is the median over rounds of (contender / 
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import time
@@ -148,3 +149,34 @@ def _seconds(seconds: float) -> str:
         if seconds * factor >= 1.0:
             return f"{seconds * factor:.2f} {unit}"
     return f"{seconds * 1e9:.1f} ns"
+
+
+def measure_sizes(
+    name: str,
+    doc: str,
+    compare: Callable[[Any], Measurement],
+    *,
+    full: Sequence[Any],
+    smoke: Sequence[Any],
+    facts: Mapping[str, Any],
+) -> None:
+    """The command line of a benchmark that compares contenders at several sizes: `--smoke` and `--output`.
+
+    Args:
+        name: the benchmark's.
+        doc: its docstring; the first line is the command's description.
+        compare: measures one size.
+        full: the sizes.
+        smoke: the sizes of `--smoke`, which checks results and not speed.
+        facts: what the figures hold for.
+    """
+    parser = argparse.ArgumentParser(description=doc.split("\n", 1)[0])
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    measurements = []
+    for size in smoke if options.smoke else full:
+        measurements.append(compare(size))
+        print(measurements[-1].table(), flush=True)
+    if options.output:
+        write_results(options.output, name, measurements, {**facts, "smoke": options.smoke})

@@ -1,12 +1,14 @@
 """Run every benchmark, one after the other, each in a process of its own, and put their tables on one page.
 
 Each benchmark checks its results before it reports a time, and measures its rivals in the same run.
-The page is build/bench/README.md; the figures as JSON are beside it.
+The page is build/bench/README.md; the figures as JSON are beside it. `--page benchmarks/README.md` writes the page that
+is kept in the repository.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib.metadata
 import platform
 import subprocess
@@ -25,11 +27,12 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help=f"which: {', '.join(benchmarks)} (all without a name)")
     parser.add_argument("--smoke", action="store_true", help="small sizes: checks the results, not the speed")
     parser.add_argument("--output", type=Path, default=Path("build/bench"))
+    parser.add_argument("--page", type=Path, help="where the page goes; default: README.md in the output folder")
     chosen = parser.parse_args()
     unknown = set(chosen.names) - set(benchmarks)
     if unknown:
         parser.error(f"no benchmark '{min(unknown)}'; there are: {', '.join(benchmarks)}")
-    page = [f"# Benchmarks\n\n{_environment()}{' · smoke sizes: figures mean nothing' if chosen.smoke else ''}\n"]
+    page = [_heading(smoke=chosen.smoke)]
     failed = []
     chosen.output.mkdir(parents=True, exist_ok=True)
     for name in chosen.names or benchmarks:
@@ -40,14 +43,33 @@ def main() -> int:
             [sys.executable, str(benchmarks[name]), *options], stdout=subprocess.PIPE, text=True, check=False
         )
         print(run.stdout, f"({time.monotonic() - started:.0f} s)", flush=True)
-        page.append(f"## {name}\n\n```\n{run.stdout.strip()}\n```\n")
+        page.append(f"## {name}\n\n{_description(benchmarks[name])}\n\n```\n{run.stdout.strip()}\n```\n")
         if run.returncode != 0:
             failed.append(name)
-    (chosen.output / "README.md").write_text("\n".join(page))
-    print(f"{len(chosen.names or benchmarks) - len(failed)} benchmarks in {chosen.output / 'README.md'}")
+    target = chosen.page or chosen.output / "README.md"
+    target.write_text("\n".join(page))
+    print(f"{len(chosen.names or benchmarks) - len(failed)} benchmarks in {target}")
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _heading(*, smoke: bool) -> str:
+    note = " · smoke sizes: figures mean nothing" if smoke else ""
+    return f"""# Benchmarks
+
+{_environment()}{note}
+
+`make bench` measures all of it again. Contenders take turns within one run, results are checked before and after, times
+are medians, and `x` is the median of the ratios to the first contender within a round, its quartiles beside it: below 1
+is faster. Machines differ and drift: read the ratios.
+"""
+
+
+def _description(benchmark: Path) -> str:
+    """What a benchmark's docstring says, without its command line."""
+    doc = ast.get_docstring(ast.parse(benchmark.read_text())) or ""
+    return "\n\n".join(part for part in doc.split("\n\n") if not part.startswith("    "))
 
 
 def _environment() -> str:
