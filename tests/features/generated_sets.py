@@ -84,7 +84,7 @@ def make_tables(rng, *, most_rows=40, numbered=False, days=None):
         "small": pa.array(rows(n_asks, lambda: some(rng.randrange(-9, 9))), pa.int64()),
         "amount": pa.array(rows(n_asks, lambda: some(rng.choice(AMOUNTS))), pa.float64()),
     }
-    n_states = rng.choice([0, 1, 10])
+    n_states = rng.choice([0, 1, 10, 40, 40])
     since = rng.sample(range(100), n_states) if numbered else [rng.randrange(20) for _ in range(n_states)]
     since = [FIRST_US + each * (5 if not numbered else 1) * days * DAY_US // 100 for each in since]
     states = {
