@@ -227,3 +227,30 @@ def perturb(table, column, where, value):
 
 def perturb_type(table, column, kind):
     return table.set_column(table.column_names.index(column), column, table[column].cast(kind))
+
+
+def test_neither_other_keys_nor_unseen_events_turn_an_answer_into_an_error():
+    """Whether a sum is exact is a matter of its window alone, also where a bucket holds far larger values."""
+    hours = [0, 1, 2, *range(50)]
+    table = pa.table(
+        {
+            "key": [1] * 3 + [2] * 50,
+            "at": pa.array([1_400_000_000_000_000 + hour * HOUR_US for hour in hours], pa.timestamp("us", "UTC")),
+            "whole": [2**61, 1, 1] + [1] * 50,
+            "value": [1.0, 2.0, 1e300] + [1.0] * 50,
+        }
+    )
+    events = hr.EventTable("events", keys=["key"], event_time="at")
+    values = {"whole": [hr.Sum()], "value": [hr.Sum()], ("whole", "whole"): [hr.Cov()]}
+    features = [hr.windows(events, by="key", over=hr.expanding(), values=values)]
+    plan = hr.compile_plan(
+        hr.FeatureSet("x", spine=events, at="at", features=features),
+        {"events": {"key": "int64", "at": "timestamp", "whole": "int64", "value": "float64"}},
+    )
+    matrix = hr.compute(plan, {"events": table})
+    assert matrix.column("key_whole_sum_ever")[1] == np.float32(2**61)
+    assert matrix.column("key_value_sum_ever")[2] == 3
+    assert matrix.column("key_whole_sum_ever")[-1] == 49
+    after = table.slice(2, 1).set_column(1, "at", pa.array([1_400_000_000_000_000 + 3 * HOUR_US], table["at"].type))
+    with pytest.raises(InvalidInputError, match="the value 1e.300 does not fit"):
+        hr.compute(plan, {"events": table}, spine=after)

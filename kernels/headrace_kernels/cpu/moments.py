@@ -19,17 +19,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from headrace_kernels.arrays import ExactRangeError, Statistic, StatisticRequest, WindowFrames
+from headrace_kernels.arrays import Statistic, StatisticRequest, WindowFrames
 from headrace_kernels.cpu.jit import inlined, kernel, leading_zeros, multiply_high, wrapping
 from headrace_kernels.cpu.summed_columns import Marks, SummedColumn, Unsigned
 from headrace_kernels.dtypes import Floats, Integers, Positions
 
-LIMIT = 2**63
 _SUMS = (Statistic.SUM, Statistic.MEAN)
 _VARIANCES = (Statistic.VAR, Statistic.STD)
 _ALL = (Statistic.COUNT, Statistic.COUNT_NON_NULL, *_SUMS, *_VARIANCES)
 _SUMMED = frozenset({*_SUMS, *_VARIANCES})
 _NOTHING: Integers = np.zeros(0, dtype=np.int64)
+_NO_SUMS = (_NOTHING, _NOTHING.view(np.uint64), _NOTHING.view(np.uint64))
 _POWERS = np.array([2.0 ** (64 - shift) for shift in range(65)])
 
 
@@ -59,14 +59,13 @@ def _is_plain(frames: WindowFrames, column: SummedColumn, requests: Sequence[Sta
 def _aggregate_plain(
     frames: WindowFrames, column: SummedColumn, requests: tuple[StatisticRequest, ...], out: Floats
 ) -> None:
-    summed = any(request.statistic in _SUMMED for request in requests)
-    sums, low, high, largest = (
-        column.sums() if summed else (_NOTHING, _NOTHING.view(np.uint64), _NOTHING.view(np.uint64), 0)
-    )
+    sums, low, high = _NO_SUMS
+    if any(request.statistic in _SUMMED for request in requests):
+        column.scaled.check_sums(frames)
+        sums, low, high = column.sums
     unit = 2.0**-column.column.bits
     for slots, empty in slot_tables(requests, _ALL):
-        longest = _write_plain(frames.first, frames.last, sums, low, high, unit, slots, empty, out)
-        _check_range(int(longest), largest, column.column.bits)
+        _write_plain(frames.first, frames.last, sums, low, high, unit, slots, empty, out)
 
 
 def _aggregate_all(
@@ -96,8 +95,8 @@ def _aggregate_sums(
     out: Floats,
 ) -> None:
     values, marks = counted
-    sums, low, high, largest = column.sums()
-    _check_range(int(values.max(initial=0)), largest, column.column.bits)
+    column.scaled.check_sums(frames)
+    sums, low, high = column.sums
     totals, unit = _gain(frames, sums), 2.0**-column.column.bits
     for slots, empty in slot_tables(requests, _SUMS):
         _write_sums(values, marks, totals, unit, slots, empty, out)
@@ -160,14 +159,6 @@ def _gain(frames: WindowFrames, prefix: Integers) -> Integers:
     return gain
 
 
-def _check_range(most: int, largest: int, bits: int) -> None:
-    if most * largest >= LIMIT:
-        raise ExactRangeError(
-            f"{most} events in a window, with values up to {largest * 2.0**-bits:g}, leave the exact range of sums at "
-            f"a resolution of 2**{-bits}"
-        )
-
-
 @kernel
 def _write_plain(
     first: Positions,
@@ -179,13 +170,11 @@ def _write_plain(
     slots: Integers,
     empty: Floats,
     out: Floats,
-) -> int:
-    """Counts, sums, means, variances and deviations of ranges of finite values; gives the longest range."""
-    longest = 0
+) -> None:
+    """Counts, sums, means, variances and deviations of ranges of finite values."""
     for query in range(len(first)):
         begin, end = np.uint64(first[query]), np.uint64(last[query])
         count = last[query] - first[query]
-        longest = max(longest, count)
         if slots[0] >= 0:
             out[slots[0], query] = count
         if slots[1] >= 0:
@@ -209,7 +198,6 @@ def _write_plain(
             out[slots[4], query] = variance if count > 1 else empty[4]
         if slots[5] >= 0:
             out[slots[5], query] = np.sqrt(variance) if count > 1 else empty[5]
-    return longest
 
 
 @kernel

@@ -42,13 +42,18 @@ def aggregate_pairs(
     Complexity: O(events + moves + queries * requests), whatever the windows' length.
 
     Raises:
-        ExactRangeError: a value does not fit 64 bits at its column's resolution, or (most events of a window) *
-            (largest - smallest value of all), or of one window's times, reaches 2**64.
+        ExactRangeError: a value of a window does not fit 64 bits at its column's resolution, or (its events) *
+            (its largest - smallest value), or of its times, reaches 2**64.
     """
     kinds = _kinds(left, right)
-    lefts = _scale(left, kinds, 0)
-    rights = _scale(right, kinds, 1) if right is not None else frames.events.time
-    _check_range(frames, kinds, (lefts,) if right is None else (lefts, rights))
+    paired: Flags = kinds == _FINITE
+    scaled = [scale_column(column, paired) for column in ((left,) if right is None else (left, right))]
+    for index, each in enumerate(scaled):
+        each.check_spreads(frames, index)
+    lefts = scaled[0].integers
+    rights = scaled[1].integers if right is not None else frames.events.time
+    if right is None:
+        _check_times(frames)
     left_unit, right_unit = 2.0**-left.bits, 2.0**-right.bits if right is not None else 1.0
     statistics = np.array([request.statistic for request in requests], dtype=np.int64)
     with np.errstate(all="ignore"):
@@ -71,28 +76,14 @@ def _kinds(left: ValueColumn, right: ValueColumn | None) -> npt.NDArray[np.int8]
     return kinds
 
 
-def _scale(column: ValueColumn, kinds: npt.NDArray[np.int8], index: int) -> Integers:
-    paired: Flags = kinds == _FINITE
-    return scale_column(column, paired, index)[0]
-
-
-def _check_range(frames: WindowFrames, kinds: npt.NDArray[np.int8], columns: Sequence[Integers]) -> None:
-    """Check the columns' range; the times', where they take a column's place, window by window."""
-    if not len(kinds) or not len(frames.first):
+def _check_times(frames: WindowFrames) -> None:
+    """Refuse windows whose times leave the exact range."""
+    if not len(frames.events.time) or not len(frames.first):
         return
     sizes = frames.last - frames.first
     if len(frames.extra):
         sizes = sizes + (frames.extra >= 0)
-    most, paired = int(sizes.max()), kinds == _FINITE
-    for index, column in enumerate(columns):
-        kept = column[paired]
-        if len(kept) and most * (int(kept.max()) - int(kept.min())) >= _RANGE:
-            raise ExactRangeError(
-                f"{most} events in a window, with values from {kept.min()} to {kept.max()} steps of the resolution, "
-                "leave the exact range of covariances",
-                index,
-            )
-    if len(columns) == 1 and (sizes * _spans(frames)).max() > 0.999 * _RANGE:
+    if (sizes * _spans(frames)).max() > 0.999 * _RANGE:
         longest = sizes[np.argmax(sizes * _spans(frames))]
         raise ExactRangeError(f"the times of a window of {longest} events leave the exact range of trends", 1)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from headrace_kernels.arrays import ValueColumn
 from headrace_kernels.cpu.jit import kernel, multiply_high
-from headrace_kernels.cpu.scaling import scale_column
+from headrace_kernels.cpu.scaling import ScaledColumn, scale_column
 from headrace_kernels.dtypes import Flags, Floats, Integers
 
 Unsigned = npt.NDArray[np.uint64]
@@ -45,23 +45,21 @@ class SummedColumn:
         self.marks: Marks = np.zeros((4, 0 if plain else len(values) + 1), dtype=np.int64)
         if not plain:
             _count_kinds(kinds, self.marks)
-        self._sums: tuple[Integers, Unsigned, Unsigned, int] | None = None
         self._stretches: tuple[Floats, Floats, int] | None = None
 
-    def sums(self) -> tuple[Integers, Unsigned, Unsigned, int]:
-        """Prefix sums of the integers, of their squares (low and high half), and the largest magnitude.
+    @cached_property
+    def scaled(self) -> ScaledColumn:
+        """The values as integers."""
+        return scale_column(self.column, self.kinds == _FINITE)
 
-        Raises:
-            ExactRangeError: a value does not fit 64 bits at the column's resolution.
-        """
-        if self._sums is None:
-            n_events, column = len(self.column.values), self.column
-            scaled, largest = scale_column(column, self.kinds == _FINITE)
-            sums = np.empty(n_events + 1, dtype=np.int64)
-            low, high = np.empty(n_events + 1, dtype=np.uint64), np.empty(n_events + 1, dtype=np.uint64)
-            _accumulate(scaled, sums, low, high)
-            self._sums = sums, low, high, largest
-        return self._sums
+    @cached_property
+    def sums(self) -> tuple[Integers, Unsigned, Unsigned]:
+        """Prefix sums of the integers, and of their squares (low and high half), modulo 2**64 and 2**128."""
+        n_sums = len(self.column.values) + 1
+        sums = np.empty(n_sums, dtype=np.int64)
+        low, high = np.empty(n_sums, dtype=np.uint64), np.empty(n_sums, dtype=np.uint64)
+        _accumulate(self.scaled.integers, sums, low, high)
+        return sums, low, high
 
     @cached_property
     def floats(self) -> Floats:
