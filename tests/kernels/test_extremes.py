@@ -232,7 +232,8 @@ def test_the_distance_of_integers_is_rounded_once(way, one_key):
         ([2**62 + 1, 2**62], 1.0),
         ([2**63 - 1, -(2**63)], float(2**64 - 1)),
         ([-(2**63), -(2**63) + 3], 3.0),
-        ([2**53 + 1, 0], float(2**53 + 1)),
+        ([2**53 + 1, 1], float(2**53)),
+        ([-(2**53) - 1, -1], float(2**53)),
     ):
         case = one_key([0, 1], [2], np.array(values, dtype=np.int64))
         assert compute_one_way(case, way)[2, 0] == expected

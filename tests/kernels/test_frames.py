@@ -188,12 +188,15 @@ def test_an_event_enters_once_and_leaves_once_where_bounds_do_not_fall(data, wid
 @given(data=st.data())
 def test_frames_of_the_reference_are_those_of_the_compiled_kernels(data, frame_cases):
     case = data.draw(frame_cases())
-    kind, oldest = data.draw(bounds_of(case.frames.queries, ["since"]))
     events, queries = case.frames.events, case.frames.queries
-    plain = make_frames(events, queries, oldest, NONE)
-    compiled = build(cpu, events, queries, (kind, oldest))
+    bound = data.draw(bounds_of(queries, ["since"]))
+    plain, compiled = make_frames(events, queries, bound[1], NONE), build(cpu, events, queries, bound)
     assert plain.first.tolist() == compiled.first.tolist()
     assert replay(plain) == replay(compiled)
+    if len(compiled.first) and len(events.time):
+        own = np.where(compiled.last > compiled.first, compiled.last - 1, -1)  # those inside anyway are no extra ones
+        seen = (own >= 0) & (events.visible_at[own] <= queries.time)
+        assert (make_frames(events, queries, bound[1], own).extra[seen] == -1).all()
 
 
 def one_group(time, visible_at, query_time):

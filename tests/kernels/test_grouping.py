@@ -107,10 +107,11 @@ def test_many_rows_are_ordered_whatever_their_times(n_rows, span, late):
     check(*many(n_rows, n_rows, span=span, late=late))
 
 
+@pytest.mark.parametrize("span", [1500, 1 << 13, 1 << 24])
 @pytest.mark.parametrize("n_keys", [1, 2, 3000])
-def test_values_close_together_beside_one_far_away_are_ordered(n_keys):
+def test_values_close_together_beside_one_far_away_are_ordered(n_keys, span):
     """The upper digits say nothing about such values: the insertion gives up and the lower digits are sorted too."""
-    rows, codes, times = many(1, 2000, span=1500, n_keys=n_keys)
+    rows, codes, times = many(1, 2000, span=span, n_keys=n_keys)
     times.time[5] = 2**50
     check_order(rows, codes, times, cpu.group_events(rows, codes, LOW, n_keys, times))
     queries = cpu.group_queries(rows, codes, LOW, n_keys, times.time)
@@ -132,7 +133,7 @@ def test_rows_in_the_order_of_time_keep_it(n_rows):
     check(rows, codes, times)
 
 
-@pytest.mark.parametrize("n_keys", [2, 3, 300])
+@pytest.mark.parametrize("n_keys", [2, 3, 5, 100, 300])
 @pytest.mark.parametrize("n_rows", [9, 200])
 def test_keys_and_times_that_do_not_fit_one_number_are_ordered(n_rows, n_keys):
     """Times from end to end take 62 bits; with two bits or more of keys they are sorted one after the other."""
