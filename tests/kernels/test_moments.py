@@ -122,6 +122,14 @@ def test_the_own_event_of_a_query_takes_part(null, one_key, assert_same_floats):
     assert got[2, 6] == (-11.0 if null else -4.0)
 
 
+def test_own_events_with_large_squares_carry_into_the_upper_half(one_key, assert_same_floats):
+    values = np.random.default_rng(4).integers(-(2**57), 2**57, 60)
+    case = dataclasses.replace(one_key(np.arange(60), np.arange(60), values, width=7), own=np.arange(60))
+    got = compute(case)
+    assert_same_floats(got, compute(case, reference.aggregate_moments))
+    assert_same_floats(compute_by_moves(case), got)
+
+
 @settings(max_examples=EXAMPLES // 4, deadline=None)
 @given(data=st.data())
 def test_a_window_alone_equals_the_window_in_a_long_series(data, frame_cases, assert_window_alone):

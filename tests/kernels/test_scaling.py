@@ -35,6 +35,17 @@ def test_floats_round_to_the_resolution_as_python_rounds(values, bits, data):
         assert scale_column(column, kept[:0])[0].tolist() == expected
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("bits", [-60, -3, 0, 1, 24, 60])
+def test_the_limit_itself_is_refused_and_the_value_before_it_is_not(bits, sign):
+    limit, everything = 2.0 ** (63 - bits), np.zeros(0, dtype=np.bool_)
+    with pytest.raises(ExactRangeError, match="does not fit 64 bits"):
+        scale_column(ValueColumn(np.array([1.0, sign * limit]), None, bits), everything)
+    scaled, largest = scale_column(ValueColumn(np.array([sign * np.nextafter(limit, 0.0)]), None, bits), everything)
+    assert scaled.tolist() == [sign * (2**63 - 1024)]
+    assert largest == 2**63 - 1024
+
+
 @settings(max_examples=50, deadline=None)
 @given(values=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=12), data=st.data())
 def test_integers_stay_what_they_are(values, data):
