@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 import headrace_kernels.cpu
-from headrace_kernels.arrays import EventTimes, Statistic, StatisticRequest, ValueColumn, WindowFrames
+from headrace_kernels.arrays import EventTimes, ExactRangeError, Statistic, StatisticRequest, ValueColumn, WindowFrames
 from headrace_kernels.cpu import asof, extremes, frames, grouping, moments, partitions, rows
 from headrace_kernels.cpu.summed_columns import SummedColumn
 
@@ -64,8 +65,13 @@ def run_everything(n_rows, *, late, sequence, integers, nulls, own):
         taken = np.empty(len(events.time), dtype=values.dtype)
         rows.take_rows(values, events.groups.rows, taken)
         column = SummedColumn(ValueColumn(taken, random.random(len(taken)) < 0.5 if nulls else None, 8))
+        beyond = taken.copy()
+        beyond[:1] = 2**62
+        unfit = SummedColumn(ValueColumn(beyond, None, 0 if integers else 60))
         for part_of in (queries, grouping.slice_queries(queries, 1, max(1, len(queries.time) - 1))):
             compute(events, part_of, column, matrix, own=own)
+            with suppress(ExactRangeError):
+                compute(events, part_of, unfit, matrix, own=own)
         if events.ordered:
             matches = asof.match_states(events, queries, 30)
             asof.take_matches(np.zeros(n_rows), matches, np.empty(len(matches)))

@@ -62,7 +62,7 @@ def test_every_way_equals_plain_python_bit_for_bit(data, frame_cases, assert_sam
 
 
 @pytest.mark.slow
-@settings(max_examples=20 * EXAMPLES, deadline=None)
+@settings(max_examples=12 * EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_every_way_equals_plain_python_in_many_more_cases(data, frame_cases, assert_same_floats):
     check_every_way(data.draw(frame_cases()), assert_same_floats)

@@ -98,7 +98,7 @@ def test_bounds_are_the_places_that_plain_python_finds(data, frame_cases):
 
 
 @pytest.mark.slow
-@settings(max_examples=20 * EXAMPLES, deadline=None)
+@settings(max_examples=12 * EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_bounds_are_the_places_that_plain_python_finds_in_many_more_cases(data, frame_cases):
     check_bounds(data, data.draw(frame_cases()))
@@ -141,7 +141,7 @@ def test_moves_replayed_give_exactly_the_windows(data, frame_cases):
 
 
 @pytest.mark.slow
-@settings(max_examples=20 * EXAMPLES, deadline=None)
+@settings(max_examples=12 * EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_moves_replayed_give_exactly_the_windows_in_many_more_cases(data, frame_cases):
     frames = draw_frames(data, data.draw(frame_cases()))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace_kernels.arrays import ExactRangeError, ValueColumn, WindowFrames
-from headrace_kernels.cpu.jit import kernel
+from headrace_kernels.cpu.jit import kernel, wrapping
 from headrace_kernels.dtypes import Flags, Floats, Integers, Positions, Times
 
 _SUM_LIMIT = 2**63
@@ -114,7 +114,8 @@ def scale_column(column: ValueColumn, kept: Flags) -> ScaledColumn:
         return ScaledColumn(column, kept, integers, kept[:0], largest)
     integers = np.empty(n_events, dtype=np.int64)
     fits: npt.NDArray[np.bool_] = np.ones(n_events, dtype=np.bool_)
-    all_fit, size = _scale(column.values.astype(np.float64, copy=False), kept, 2.0**column.bits, integers, fits)
+    with wrapping():
+        all_fit, size = _scale(column.values.astype(np.float64, copy=False), kept, 2.0**column.bits, integers, fits)
     return ScaledColumn(column, kept, integers, fits[:0] if all_fit else fits, int(size))
 
 

@@ -20,8 +20,8 @@ from headrace_kernels.cpu import grouping, partitions, rows
 from headrace_kernels.cpu.partitions import BucketLayout, Buckets, ForEach, Rows
 from headrace_kernels.dtypes import Floats, Matrix, Positions, Times
 
-_BUCKET_ROWS = 8_192
-_BLOCK_BYTES = 1 << 20
+_BUCKET_ROWS = 16_384
+_BLOCK_BYTES = 1 << 21
 _MOST_SLICES = 16
 
 Task = Callable[[], "list[Task]"]
