@@ -346,6 +346,17 @@ def test_a_large_group_with_small_windows_stays_within_the_range(one_key, assert
     assert_same_floats(compute(case), compute(case, reference.aggregate_moments))
 
 
+def test_the_own_event_of_a_query_counts_towards_the_range(one_key, assert_same_floats):
+    """Three events and the own one: 4 * (2**61 - 1) is computed, with 2**61 at either end it is an error."""
+    plain = dataclasses.replace(one_key(np.arange(4), [3], np.full(4, 2**61 - 1)), own=np.array([3]))
+    assert_same_floats(compute(plain), compute(plain, reference.aggregate_moments))
+    for place in (0, 3):
+        plain.columns[0].values[:] = 2**61 - 1
+        plain.columns[0].values[place] = 2**61
+        with pytest.raises(ExactRangeError, match="4 events in a window"):
+            compute(plain)
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["ranges", "moves"])
 @pytest.mark.parametrize("large", [2**62, 1e300], ids=["large", "unfit"])
 def test_what_no_window_holds_refuses_nothing(large, late, one_key, assert_same_floats):
