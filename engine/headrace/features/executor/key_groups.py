@@ -165,7 +165,9 @@ class KeyGroup:
         return []
 
     def _write(self, bucket: _Bucket, queries: GroupedQueries) -> None:
-        block = np.empty((len(self.slots), len(queries.time)), dtype=np.float64)
+        # rounded to float32 where it is written, unless an expression is to read the float64
+        dtype = np.float32 if all(slot < self.target.matrix.shape[1] for slot in self.slots) else np.float64
+        block = np.empty((len(self.slots), len(queries.time)), dtype=dtype)
         line = 0
         for features, prepared in zip(self.blocks, bucket.prepared, strict=True):
             features.write(prepared, queries, block[line : line + len(features.slots)])

@@ -83,7 +83,8 @@ def _encode_integers(values: npt.NDArray[np.int64], valid: Flags | None) -> tupl
         return np.full(len(values), -1, dtype=np.int32), 0
     low, high = int(known.min()), int(known.max())
     if high - low < min(_ROWS_PER_UNUSED_KEY * len(values) + 1024, 2**31 - 1):
-        codes = np.subtract(values, low, dtype=np.int64).astype(np.int32)
+        codes = np.empty(len(values), dtype=np.int32)
+        np.subtract(values, low, out=codes, casting="unsafe")
         return (codes if valid is None else np.where(valid, codes, np.int32(-1))), high - low + 1
     return _encode_strings(pa.array(values, mask=None if valid is None else ~valid))
 

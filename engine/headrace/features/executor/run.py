@@ -181,7 +181,7 @@ def _query_time(plan: FeaturePlan, spine: TableColumns) -> Times:
             f"first in row {int(np.argmin(valid)):,}",
             hint="leave such rows out: without a time there is nothing to be known",
         )
-    return times + plan.at.offset_us
+    return times + plan.at.offset_us if plan.at.offset_us else times
 
 
 def _plain(work: Callable[..., None], *arguments: Any) -> Task:
