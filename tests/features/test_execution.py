@@ -150,8 +150,12 @@ def test_every_kernel_is_compiled_for_one_signature(plan, tables, world):
         for value in vars(module).values()
         if hasattr(value, "signatures") and value.signatures
     ]
-    many = {kernel.__name__: kernel.signatures for kernel in kernels if len(kernel.signatures) > 1}
-    assert not many
+    # results go to a float32 block, or to a float64 one where an expression reads them
+    variants = {
+        kernel.__name__: {str(signature).replace("float32", "float64") for signature in kernel.signatures}
+        for kernel in kernels
+    }
+    assert not {name: found for name, found in variants.items() if len(found) > 1}
 
 
 def test_a_sum_that_leaves_the_exact_range_is_an_error_with_its_column(schemas, tables):

@@ -117,7 +117,9 @@ def test_every_function_of_the_buckets_is_compiled_once_for_each_dtype_it_is_mea
     inner = {name for function in functions.values() for name in function.py_func.__code__.co_names}
     assert len(functions) > 30
     for (module, name), function in functions.items():
-        signatures, most = function.nopython_signatures, len(SEVERAL.get(name, ("one",)))
+        # results go to a float32 block, or to a float64 one where an expression reads them
+        signatures = {str(signature).replace("float32", "float64") for signature in function.nopython_signatures}
+        most = len({str(dtype).replace("float32", "float64") for dtype in SEVERAL.get(name, ("one",))})
         assert len(signatures) <= most, (module, name, signatures)
         assert len(signatures) == most or name in inner, f"{module}.{name} was not called"
 

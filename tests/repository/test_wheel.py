@@ -33,7 +33,7 @@ def test_it_holds_both_packages_and_their_data(wheel):
         "headrace/cli/main.py",
         "headrace/wire/inference_pb2.py",
         "headrace/pipeline/report/assets/report.css",
-        "headrace_kernels/cpu/windows.py",
+        "headrace_kernels/cpu/frames.py",
         "headrace_kernels/py.typed",
     ):
         assert name in names
