@@ -31,13 +31,14 @@ def start(script, *arguments):
 
 def stop(process, number, *, after_s):
     time.sleep(after_s)
-    process.send_signal(number)
-    try:
-        return process.communicate(timeout=30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        raise
+    for _ in range(3):  # Python drops an interrupt that lands in a destructor: people press again
+        process.send_signal(number)
+        try:
+            return process.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            continue
+    process.kill()
+    raise AssertionError(process.communicate())
 
 
 def assert_whole(store, name="events"):
@@ -66,7 +67,8 @@ def test_a_writer_stopped_at_any_moment_loses_nothing_it_was_told_is_written(tmp
     told = 0
     for tag in range(10):
         process = start(STORE_WRITER, tmp_path, tag, 10_000, ROWS)
-        out, err = stop(process, number, after_s=moments.uniform(0.0, 0.6))
+        # later and later: on a machine that is slow just now, some writer gets to finish a table as well
+        out, err = stop(process, number, after_s=moments.uniform(0.0, 0.2 * (tag + 1)))
         assert process.returncode == -number, err
         if number == signal.SIGINT:
             assert err.strip().splitlines()[-1] == "KeyboardInterrupt"
