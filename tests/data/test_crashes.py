@@ -31,14 +31,13 @@ def start(script, *arguments):
 
 def stop(process, number, *, after_s):
     time.sleep(after_s)
-    for _ in range(3):  # Python drops an interrupt that lands in a destructor: people press again
-        process.send_signal(number)
-        try:
-            return process.communicate(timeout=15)
-        except subprocess.TimeoutExpired:
-            continue
-    process.kill()
-    raise AssertionError(process.communicate())
+    process.send_signal(number)
+    try:
+        return process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
 
 
 def assert_whole(store, name="events"):
