@@ -7,7 +7,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_metric_in_the_rules_is_declared():
-    declared = set(re.findall(r'"(headrace_[a-z_]+)"', (ROOT / "engine/headrace/serving/metrics.py").read_text()))
+    declared = set(
+        re.findall(r'"(headrace_[a-z_]+)"', (ROOT / "engine/headrace/serving/telemetry/metrics.py").read_text())
+    )
     rules = (ROOT / "deploy/prometheus/rules.yaml").read_text()
     used = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in re.findall(r"headrace_[a-z_]+", rules)}
     assert used

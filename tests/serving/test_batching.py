@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.serving.batching import NOW, BatchPolicy
-from headrace.serving.tickets import Batch, Ticket
+from headrace.serving.batching.policy import NOW, BatchPolicy
+from headrace.serving.batching.tickets import Batch, Ticket
 
 
 def ticket(rows: int, width: int = 2, dtype=np.float32) -> Ticket:

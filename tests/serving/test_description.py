@@ -65,7 +65,7 @@ def test_health_answers_and_watchers_learn_of_the_drain(start):
         assert health.Check(request, timeout=5).status == health_pb2.HealthCheckResponse.SERVING
         watch = health.Watch(request, timeout=20)
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-        server._transport.set_ready(ready=False)
+        server._application.set_ready(ready=False)
         assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
         watch.cancel()
 

@@ -60,7 +60,7 @@ def test_roles_and_devices_of_versions_are_shown(world, start):
 
 
 def test_a_fallback_to_the_cpu_is_counted_with_its_reason(world, start, monkeypatch):
-    from headrace.serving import runtime
+    from headrace.serving.runtime import session as runtime
 
     monkeypatch.setattr(runtime, "_cuda_driver_loads", lambda: False)
     server, _ = start()
@@ -72,5 +72,5 @@ def test_a_fallback_to_the_cpu_is_counted_with_its_reason(world, start, monkeypa
 
 def test_a_drained_server_says_it_is_not_ready(start):
     server, _ = start()
-    server._transport.set_ready(ready=False)
+    server._application.set_ready(ready=False)
     assert value(scrape(server), "headrace_ready") == 0

@@ -162,7 +162,8 @@ def test_an_altered_package_ends_the_start_with_its_code(world, run_server, tmp_
 
 
 def test_cuda_required_on_a_machine_without_it_is_refused(world, monkeypatch):
-    from headrace.serving import Device, runtime
+    from headrace.serving import Device
+    from headrace.serving.runtime import session as runtime
 
     monkeypatch.setattr(runtime, "_cuda_driver_loads", lambda: False)
     with pytest.raises(UnavailableError, match="CUDA is required and cannot be used"):

@@ -5,9 +5,9 @@ import pytest
 
 from headrace.core.clock import ManualClock
 from headrace.core.errors import CancelledError, DeadlineError, ExhaustedError, HeadraceError, UnavailableError
-from headrace.serving.batching import BatchPolicy
-from headrace.serving.queue import BatchQueue, run_batch
-from headrace.serving.tickets import Ticket, TicketState
+from headrace.serving.batching.policy import BatchPolicy
+from headrace.serving.batching.queue import BatchQueue, run_batch
+from headrace.serving.batching.tickets import Ticket, TicketState
 
 JOIN_S = 60.0
 

@@ -7,9 +7,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from headrace.core.clock import ManualClock
 from headrace.core.errors import DeadlineError, ExhaustedError, HeadraceError
-from headrace.serving.batching import BatchPolicy
-from headrace.serving.queue import BatchQueue
-from headrace.serving.tickets import Ticket, TicketState
+from headrace.serving.batching.policy import BatchPolicy
+from headrace.serving.batching.queue import BatchQueue
+from headrace.serving.batching.tickets import Ticket, TicketState
 
 MAX_BATCH_ROWS = 6
 MAX_QUEUE_ROWS = 20

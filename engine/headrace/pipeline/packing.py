@@ -23,7 +23,7 @@ from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import Dataset
 from headrace.pipeline.judging import test_rows
 from headrace.serving.config import Device
-from headrace.serving.runtime import Session
+from headrace.serving.runtime.session import Session
 from headrace.training import TimeSplit, TrainedModel
 
 MAX_ABS_DIFF = 2e-6  # of a float32 probability against LightGBM's float64

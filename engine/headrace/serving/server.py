@@ -15,12 +15,13 @@ from headrace.core.hashing import canonical_json
 from headrace.core.logging import get_logger
 from headrace.monitoring.prediction_log import PredictionLog
 from headrace.serving.config import ReadyInfo, ServingConfig
-from headrace.serving.manager import FleetManager
-from headrace.serving.metrics import MetricsPort, ServerCollector
+from headrace.serving.models.manager import FleetManager
+from headrace.serving.models.source import ModelSource, open_source
 from headrace.serving.ports import check_port
-from headrace.serving.recorder import Recorder
-from headrace.serving.service import InferenceService
-from headrace.serving.source import ModelSource, RegistrySource
+from headrace.serving.protocol.application import ServingApplication
+from headrace.serving.protocol.service import InferenceService
+from headrace.serving.telemetry.metrics import MetricsPort, ServerCollector
+from headrace.serving.telemetry.recorder import Recorder
 from headrace.serving.transport.grpcio import GrpcTransport
 
 _LOG = get_logger("serving")
@@ -59,7 +60,7 @@ class Server:
         except BaseException:
             self._close()
             raise
-        self._transport.set_ready(ready=True)
+        self._application.set_ready(ready=True)
         self._watcher.start()
         info = self._describe(f"{self._config.host}:{port}", time.perf_counter() - start)
         self._announce(info)
@@ -75,6 +76,7 @@ class Server:
             return True
         _LOG.info("server_draining", grace_s=self._config.grace_s)
         self._stopping.set()
+        self._application.set_ready(ready=False)
         answered = self._transport.drain(self._config.grace_s)
         self._watcher.join()
         self._close()
@@ -86,13 +88,14 @@ class Server:
         check_port(config.host, config.port, purpose="gRPC", setting="--port")
         if config.metrics_port is not None:
             check_port(config.host, config.metrics_port, purpose="metrics", setting="--metrics-port")
-        self._source = self._source or RegistrySource(config.models, database=config.database, store=config.store)
+        self._source = self._source or open_source(config)
         self._manager = FleetManager(self._source, config, self._clock)
         self._manager.start()
         if config.prediction_log is not None:
             self._recorder = Recorder(PredictionLog(config.prediction_log), self._clock)
         self._service = InferenceService(self._manager, self._recorder, self._clock)
-        self._transport = GrpcTransport(self._service, threads=config.threads)
+        self._application = ServingApplication(self._service)
+        self._transport = GrpcTransport(self._application, threads=config.threads)
         self._metrics = self._open_metrics()
         return self._transport.listen(config.host, config.port)
 

@@ -1,1 +1,1 @@
-"""Transports: how bytes reach the inference service. The only part of serving that imports grpc."""
+"""Front doors: each moves bytes between sockets and one `Application`, which is written once for all of them."""

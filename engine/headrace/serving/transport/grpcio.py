@@ -7,17 +7,16 @@ batch it finds ready, and writes the answer. docs/decisions/0502 has the measure
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, NoReturn
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from headrace.core.errors import AlreadyExistsError, ExhaustedError, HeadraceError
-from headrace.serving.service import Call, InferenceService
-from headrace.serving.transport.reflection import add_reflection
-from headrace.wire.methods import METHODS, SERVICE
+from headrace.serving.models.fleet import Fleet
+from headrace.serving.transport.seam import Application, Call, Conversation, Kind
 from headrace.wire.status import STATUS_NUMBERS, status_details
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -32,39 +31,36 @@ class GrpcTransport:
     """Owns the listening port.
 
     Args:
-        service: who answers.
-        threads: calls that are worked on at a time.
+        application: who answers.
+        threads: unary calls that are worked on at a time.
+        max_streams: streams that may be open; each holds two threads.
         max_calls: calls that may be open; more are refused with RESOURCE_EXHAUSTED.
     """
 
-    def __init__(self, service: InferenceService, *, threads: int, max_calls: int = 4096) -> None:
-        self._service = service
-        self._health = health.HealthServicer()
-        self._server = grpc.server(
-            ThreadPoolExecutor(max_workers=threads, thread_name_prefix="grpc"),
-            maximum_concurrent_rpcs=max_calls,
-            options=(
-                ("grpc.so_reuseport", 0),  # a second server on the port is an error, not half of the traffic
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            ),
-        )
-        handlers = {
-            method.name: grpc.unary_unary_rpc_method_handler(self._handler(method.name))
-            for method in METHODS.values()
-            if not method.streaming
-        }
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        add_reflection(self._server)
-        self._set_health(serving=False)
+    name = "grpcio"
 
-    def listen(self, host: str, port: int) -> int:
+    def __init__(self, application: Application, *, threads: int, max_streams: int = 64, max_calls: int = 4096) -> None:
+        self._application = application
+        self._streams = ThreadPoolExecutor(max_workers=max_streams, thread_name_prefix="grpc-stream")
+        self._threads = threads
+        self._max_calls = max_calls
+
+    def listen(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Bind the port and begin to answer; the port.
 
         Raises:
             AlreadyExistsError: the port is taken.
         """
+        self._server = grpc.server(
+            ThreadPoolExecutor(max_workers=self._threads, thread_name_prefix="grpc"),
+            handlers=(_Handlers(self._handler),),
+            maximum_concurrent_rpcs=self._max_calls,
+            options=(
+                ("grpc.so_reuseport", int(reuse_port)),  # else a second server on the port is an error, not a half
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ),
+        )
         try:
             bound: int = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError as error:
@@ -72,10 +68,8 @@ class GrpcTransport:
         self._server.start()
         return bound
 
-    def set_ready(self, *, ready: bool) -> None:
-        """Tell health watchers, and answer ServerReady, accordingly."""
-        self._service.ready = ready
-        self._set_health(serving=ready)
+    def publish(self, fleet: Fleet) -> None:
+        """Nothing to learn: the application looks the fleet up for every call."""
 
     def drain(self, grace_s: float) -> bool:
         """Refuse new calls, let those in flight end within the grace period, close the port.
@@ -83,26 +77,118 @@ class GrpcTransport:
         Returns:
             Whether every call ended in time; the others were cancelled.
         """
-        self.set_ready(ready=False)
-        self._health.enter_graceful_shutdown()
         stopped: threading.Event = self._server.stop(grace_s)
         return bool(stopped.wait(grace_s + 1.0))
 
-    def _set_health(self, *, serving: bool) -> None:
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", SERVICE):
-            self._health.set(name, status)
+    def _handler(self, path: str) -> Any:
+        kind = self._application.kind(path)
+        if kind is Kind.UNARY:
+            return grpc.unary_unary_rpc_method_handler(self._unary(path))
+        if kind is Kind.STREAM:
+            handle = self._stream(path)
+            handle.experimental_thread_pool = self._streams  # type: ignore[attr-defined]
+            return grpc.stream_stream_rpc_method_handler(handle)
+        return None
 
-    def _handler(self, method: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-        answer = self._service.call
+    def _unary(self, path: str) -> Callable[[bytes, Any], bytes]:
+        answer = self._application.answer
 
-        def handle(message: bytes, context: grpc.ServicerContext) -> bytes:
+        def handle(message: bytes, context: Any) -> bytes:
             try:
-                return answer(method, message, Call(_time_left(context), context.add_callback))
+                return answer(path, message, _call(context))
             except HeadraceError as error:
                 _abort(context, error)
 
         return handle
+
+    def _stream(self, path: str) -> Callable[[Iterator[bytes], Any], Iterator[bytes]]:
+        def handle(messages: Iterator[bytes], context: Any) -> Iterator[bytes]:
+            replies = _Replies()
+            try:
+                conversation = self._application.open(path, _call(context), replies)
+            except HeadraceError as error:
+                _abort(context, error)
+            context.add_callback(replies.finish)  # the client went: the loop below must not wait for a reply
+            reader = threading.Thread(target=_read, args=(conversation, messages, replies), daemon=True)
+            reader.start()
+            try:
+                yield from replies
+            finally:
+                replies.close()
+                conversation.ended()
+            if replies.error is not None:
+                _abort(context, replies.error)
+
+        return handle
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Looks methods up by path, once each."""
+
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        self._make = make
+        self._made: dict[str, Any] = {}
+
+    def service(self, handler_call_details: Any) -> Any:
+        path = handler_call_details.method
+        if path not in self._made:
+            handler = self._make(path)
+            if handler is None:
+                return None
+            self._made[path] = handler
+        return self._made[path]
+
+
+class _Replies:
+    """Messages on their way to grpcio, which takes them from an iterator."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._finished = False
+        self.error: HeadraceError | None = None
+
+    def send(self, message: bytes) -> None:
+        with self._lock:
+            if not self._finished:
+                self._queue.put(message)
+
+    def finish(self, error: Exception | None = None) -> None:
+        with self._lock:
+            if not self._finished:
+                self._finished = True
+                self.error = error if error is None or isinstance(error, HeadraceError) else HeadraceError("failed")
+                self._queue.put(None)
+
+    def close(self) -> None:
+        """Take nothing more."""
+        with self._lock:
+            self._finished = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (message := self._queue.get()) is not None:
+            yield message
+
+
+def _read(conversation: Conversation, messages: Iterator[bytes], replies: _Replies) -> None:
+    """Hand over what the client sends, until it sends no more or goes; a thread of its own."""
+    try:
+        for message in messages:
+            conversation.received(message)
+        conversation.half_closed()
+    except HeadraceError as error:
+        replies.finish(error)
+    except Exception:  # noqa: BLE001  grpcio ends the iterator of a withdrawn call with an exception without a type
+        replies.finish(HeadraceError("the stream broke"))
+
+
+def _call(context: Any) -> Call:
+    return Call(_time_left(context), context.add_callback, context.invocation_metadata(), _peer(context))
+
+
+def _peer(context: Any) -> str:
+    kind, _, address = str(context.peer()).partition(":")
+    return address if kind in {"ipv4", "ipv6"} else kind
 
 
 def _time_left(context: Any) -> float | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from headrace.serving.fleet import Deployment
-from headrace.serving.runtime import Tensor
-from headrace.serving.statistics import Histogram
-from headrace.serving.version import ServedVersion
+from headrace.serving.models.fleet import Deployment
+from headrace.serving.models.version import ServedVersion
+from headrace.serving.runtime.session import Tensor
+from headrace.serving.telemetry.statistics import Histogram
 from headrace.wire import inference_pb2 as pb
 
 PLATFORM = "onnxruntime_onnx"

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 
 from headrace.core.errors import HeadraceError
-from headrace.serving.runtime import Placement
+from headrace.serving.runtime.session import Placement
 
 
 class LoadRecord:

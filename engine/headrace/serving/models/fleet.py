@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from headrace.core.errors import InvalidInputError, NotFoundError, did_you_mean
-from headrace.serving.version import ServedVersion
+from headrace.serving.models.version import ServedVersion
 
 
 class Route(Protocol):

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 
 from headrace.core.clock import Clock
 from headrace.core.errors import CancelledError, DeadlineError, ExhaustedError, HeadraceError, UnavailableError
-from headrace.serving.batching import NOW, BatchPolicy
-from headrace.serving.tickets import Arrays, Batch, Ticket, TicketState
+from headrace.serving.batching.policy import NOW, BatchPolicy
+from headrace.serving.batching.tickets import Arrays, Batch, Ticket, TicketState
 
 
 class BatchQueue:

@@ -9,12 +9,12 @@ from uuid import uuid4
 from headrace.core.clock import Clock
 from headrace.core.errors import HeadraceError
 from headrace.core.logging import get_logger
-from headrace.serving.batching import BatchPolicy
+from headrace.serving.batching.policy import BatchPolicy
+from headrace.serving.batching.queue import BatchQueue, run_batch
+from headrace.serving.batching.tickets import Arrays, Batch, Ticket
 from headrace.serving.config import BatchingConfig
-from headrace.serving.queue import BatchQueue, run_batch
-from headrace.serving.runtime import Session
-from headrace.serving.statistics import BatchTimes, VersionStatistics
-from headrace.serving.tickets import Arrays, Batch, Ticket
+from headrace.serving.runtime.session import Session
+from headrace.serving.telemetry.statistics import BatchTimes, VersionStatistics
 
 _LOG = get_logger("serving")
 

@@ -1,12 +1,12 @@
-"""When a batch fires and who is in it: pure decisions about times and rows, made by `serving.queue`."""
+"""When a batch fires and who is in it: pure decisions about times and rows, made by `serving.batching.queue`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headrace.serving.batching.tickets import Ticket
 from headrace.serving.config import BatchingConfig
-from headrace.serving.tickets import Ticket
 
 NOW = float("-inf")
 """A firing time that has come, whatever the clock says."""

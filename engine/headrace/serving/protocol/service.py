@@ -6,45 +6,28 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from google.protobuf.message import DecodeError
 
 from headrace import __version__
 from headrace.core.clock import Clock
 from headrace.core.errors import HeadraceError, InvalidInputError, UnimplementedError
-from headrace.core.logging import get_logger
-from headrace.serving import description
-from headrace.serving.manager import FleetManager
-from headrace.serving.recorder import Recorder
-from headrace.serving.requests import decode_inputs, output_positions
-from headrace.serving.statistics import VersionStatistics
-from headrace.serving.tickets import Arrays, Ticket
-from headrace.serving.version import ServedVersion
+from headrace.serving.batching.tickets import Arrays, Ticket
+from headrace.serving.models.manager import FleetManager
+from headrace.serving.models.version import ServedVersion
+from headrace.serving.protocol import description
+from headrace.serving.protocol.requests import decode_inputs, output_positions
+from headrace.serving.telemetry.recorder import Recorder
+from headrace.serving.telemetry.statistics import VersionStatistics
+from headrace.serving.transport.seam import Call
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.methods import METHODS
 from headrace.wire.parameters import read_options
 from headrace.wire.status import STATUS_NAMES
 from headrace.wire.tensors import encode_raw
 
-_LOG = get_logger("serving")
-
 EXTENSIONS = ("model_configuration", "statistics")
-
-
-@dataclass(frozen=True)
-class Call:
-    """What a transport knows about one call.
-
-    Attributes:
-        time_left_s: seconds until the client's deadline; None where it set none.
-        on_withdrawn: registers a function to call when the client withdraws; False where it has already.
-    """
-
-    time_left_s: float | None
-    on_withdrawn: Callable[[Callable[[], None]], bool]
 
 
 class InferenceService:
@@ -76,23 +59,12 @@ class InferenceService:
             "ModelStatistics": self._model_statistics,
         }
 
-    def call(self, method: str, message: bytes, call: Call) -> bytes:
-        """Answer one unary call.
-
-        Raises:
-            HeadraceError: what the transport shall tell the client, never the text of an unexpected exception.
-        """
-        try:
-            if method == "ModelInfer":
-                return self._infer(message, call)
-            answer = self._methods.get(method, _unsupported)
-            return bytes(answer(_parse(method, message)).SerializeToString())
-        except HeadraceError:
-            raise
-        except Exception as error:
-            correlation_id = uuid4().hex[:12]
-            _LOG.exception("request_failed", method=method, correlation_id=correlation_id)
-            raise HeadraceError(f"{method} failed; correlation id {correlation_id}") from error
+    def handler(self, method: str) -> Callable[[bytes, Call], bytes]:
+        """What answers a unary method: bytes and the call in, bytes out; raises `HeadraceError` for the client."""
+        if method == "ModelInfer":
+            return self._infer
+        answer = self._methods.get(method, _unsupported)
+        return lambda message, _call: bytes(answer(_parse(method, message)).SerializeToString())
 
     def _infer(self, message: bytes, call: Call) -> bytes:
         start = time.perf_counter()

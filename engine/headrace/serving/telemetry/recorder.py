@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from headrace.core.clock import Clock
 from headrace.monitoring.prediction_log import LogCounts, PredictionBatch, PredictionLog
-from headrace.serving.version import VersionIdentity
+from headrace.serving.models.version import VersionIdentity
 
 FLUSH_S = 0.05
 MAX_HELD_ROWS = 100_000

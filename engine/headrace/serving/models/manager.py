@@ -14,11 +14,11 @@ from headrace.core.errors import CorruptedError, HeadraceError
 from headrace.core.hashing import SHORT_DIGEST_CHARS
 from headrace.core.logging import get_logger
 from headrace.serving.config import ServingConfig
-from headrace.serving.fleet import Deployment, Fleet
-from headrace.serving.loads import LoadRecord
-from headrace.serving.runtime import Session
-from headrace.serving.source import ModelSource, WantedModel
-from headrace.serving.version import ServedVersion, VersionIdentity
+from headrace.serving.models.fleet import Deployment, Fleet
+from headrace.serving.models.loads import LoadRecord
+from headrace.serving.models.source import ModelSource, WantedModel
+from headrace.serving.models.version import ServedVersion, VersionIdentity
+from headrace.serving.runtime.session import Session
 
 _LOG = get_logger("serving")
 

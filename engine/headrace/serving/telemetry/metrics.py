@@ -12,10 +12,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from headrace.serving.manager import FleetManager
-from headrace.serving.recorder import Recorder
-from headrace.serving.service import InferenceService
-from headrace.serving.statistics import Histogram, Totals
+from headrace.serving.models.manager import FleetManager
+from headrace.serving.protocol.service import InferenceService
+from headrace.serving.telemetry.recorder import Recorder
+from headrace.serving.telemetry.statistics import Histogram, Totals
 
 _VERSION_LABELS = ("model", "version")
 

@@ -1,6 +1,6 @@
 """What a model version did: counts and durations, taken on the hot path with one lock and no library.
 
-`serving.metrics` shows them to Prometheus, `serving.description` to clients of ModelStatistics.
+`serving.telemetry.metrics` shows them to Prometheus, `serving.protocol.description` to clients of ModelStatistics.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ import numpy as np
 import onnxruntime as ort
 
 from headrace.core.errors import CorruptedError, HeadraceError, UnavailableError
+from headrace.serving.batching.tickets import Arrays
 from headrace.serving.config import Device
-from headrace.serving.tickets import Arrays
 from headrace.wire.tensors import DTYPES
 
 CUDA_PROVIDER = "CUDAExecutionProvider"

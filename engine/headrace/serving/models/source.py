@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from headrace.core.database import open_database
-from headrace.core.errors import NotFoundError
+from headrace.core.errors import NotFoundError, UnimplementedError
 from headrace.packaging import Package, Registry
 from headrace.packaging.reference import CHAMPION, Reference
 from headrace.rollout import Ledger, Router
-from headrace.serving.fleet import FixedRoute, Route
+from headrace.serving.config import ServingConfig
+from headrace.serving.models.fleet import FixedRoute, Route
 
 
 @dataclass(frozen=True)
@@ -119,3 +120,16 @@ class RegistrySource:
             if router.versions:
                 return router
         return FixedRoute(self._registry.resolve(str(reference)).version)
+
+
+def open_source(config: ServingConfig) -> ModelSource:
+    """Open what the configuration names.
+
+    Raises:
+        NotFoundError: the registry does not exist.
+        CorruptedError: the registry cannot be read.
+        UnimplementedError: a plain repository folder is named.
+    """
+    if config.database is None or config.store is None:
+        raise UnimplementedError("a plain repository folder cannot be served yet")
+    return RegistrySource(config.models, database=config.database, store=config.store)

@@ -1,0 +1,82 @@
+"""Everything a server answers, by path: the inference service, health and reflection, for any transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from headrace.core.errors import HeadraceError, UnimplementedError
+from headrace.core.logging import get_logger
+from headrace.serving.protocol.health import HealthService
+from headrace.serving.protocol.reflection import ReflectionService
+from headrace.serving.protocol.service import InferenceService
+from headrace.serving.transport.seam import Call, Conversation, Kind, Replies
+from headrace.wire.methods import METHODS
+
+_LOG = get_logger("serving")
+
+Answer = Callable[[bytes, Call], bytes]
+Open = Callable[[Call, Replies], Conversation]
+
+
+class ServingApplication:
+    """The methods of one server.
+
+    Args:
+        service: the inference service.
+    """
+
+    def __init__(self, service: InferenceService) -> None:
+        self.service = service
+        self.health = HealthService()
+        reflection = ReflectionService()
+        self._unary: dict[str, Answer] = {**self.health.unary}
+        self._streams: dict[str, Open] = {**self.health.streams, **reflection.streams}
+        for method in METHODS.values():
+            if not method.streaming:
+                self._unary[method.path] = service.handler(method.name)
+
+    def set_ready(self, *, ready: bool) -> None:
+        """Answer ServerReady and health, and tell health's watchers, accordingly."""
+        self.service.ready = ready
+        self.health.set_serving(serving=ready)
+
+    def kind(self, path: str) -> Kind | None:
+        """How the method at a path talks; None where there is no such method."""
+        if path in self._unary:
+            return Kind.UNARY
+        return Kind.STREAM if path in self._streams else None
+
+    def answer(self, path: str, message: bytes, call: Call) -> bytes:
+        """Answer a unary call.
+
+        Raises:
+            HeadraceError: what the client is told.
+        """
+        handler = self._unary.get(path)
+        if handler is None:
+            raise UnimplementedError(f"{path} is no method of this server")
+        try:
+            return handler(message, call)
+        except HeadraceError:
+            raise
+        except Exception as error:
+            raise unexpected(path, error) from error
+
+    def open(self, path: str, call: Call, replies: Replies) -> Conversation:
+        """Begin a stream.
+
+        Raises:
+            HeadraceError: what the client is told.
+        """
+        opener = self._streams.get(path)
+        if opener is None:
+            raise UnimplementedError(f"{path} is no method of this server")
+        return opener(call, replies)
+
+
+def unexpected(path: str, error: Exception) -> HeadraceError:
+    """Log an exception that nobody foresaw; the error a client may see, which names the log entry and nothing else."""
+    correlation_id = uuid4().hex[:12]
+    _LOG.error("request_failed", path=path, correlation_id=correlation_id, exc_info=error)
+    return HeadraceError(f"{path.rpartition('/')[2]} failed; correlation id {correlation_id}")
