@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 
 from headrace.core.errors import HeadraceError
-from headrace.serving.runtime.session import Placement
+from headrace.serving.runtime.backend import Placement
 
 
 class LoadRecord:

@@ -6,7 +6,7 @@ from typing import Any
 
 from headrace.serving.models.fleet import Deployment
 from headrace.serving.models.version import ServedVersion
-from headrace.serving.runtime.session import Tensor
+from headrace.serving.runtime.backend import Tensor
 from headrace.serving.telemetry.statistics import Histogram
 from headrace.wire import inference_pb2 as pb
 

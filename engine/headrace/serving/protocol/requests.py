@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.models.version import ServedVersion
-from headrace.serving.runtime.session import Tensor
+from headrace.serving.runtime.backend import Tensor
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.tensors import Array, decode_contents, decode_raw
 

@@ -7,7 +7,6 @@ operators it can run, so the library prints nothing, and every fallback has a re
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime as ort
@@ -15,6 +14,7 @@ import onnxruntime as ort
 from headrace.core.errors import CorruptedError, HeadraceError, UnavailableError
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.config import Device
+from headrace.serving.runtime.backend import Placement, Runner, Tensor
 from headrace.wire.tensors import DTYPES
 
 CUDA_PROVIDER = "CUDAExecutionProvider"
@@ -38,33 +38,6 @@ _DATATYPES = {
 }
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where a graph runs.
-
-    Attributes:
-        device: `cuda` or `cpu`.
-        reason: why not CUDA, where it was asked for; else empty.
-    """
-
-    device: str
-    reason: str = ""
-
-    @property
-    def fell_back(self) -> bool:
-        """Whether CUDA was asked for and is not used."""
-        return self.device == "cpu" and bool(self.reason)
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One tensor of a graph: name, protocol datatype, shape with -1 for any."""
-
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-
-
 class Session:
     """One graph, ready to run; safe to run from several threads.
 
@@ -77,6 +50,8 @@ class Session:
         CorruptedError: the bytes are no graph that ONNX Runtime can run.
         UnavailableError: CUDA is required and cannot be used.
     """
+
+    name = "onnxruntime"
 
     def __init__(self, model: bytes, *, device: Device, name: str) -> None:
         self._name = name
@@ -115,6 +90,10 @@ class Session:
             if output.shape[0] != rows:
                 raise HeadraceError(f"{self._name}: output '{name}' has {output.shape[0]} rows for {rows} rows in")
         return tuple(outputs)
+
+    def runner(self) -> Runner:
+        """A runner for one thread."""
+        return self
 
     def warm(self, batch_sizes: tuple[int, ...]) -> None:
         """Run zeros of each batch size, so that the first request finds memory and code in place."""

@@ -1,0 +1,1 @@
+NGHTTP2_VERSION: str

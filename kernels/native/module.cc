@@ -1,0 +1,3 @@
+#include <nanobind/nanobind.h>
+
+NB_MODULE(_forest, module) { module.attr("__doc__") = "Forest kernels."; }
