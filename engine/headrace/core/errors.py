@@ -25,6 +25,8 @@ class Code(Enum):
     CANCELLED = "cancelled"
     UNAVAILABLE = "unavailable"
     UNIMPLEMENTED = "unimplemented"
+    UNAUTHENTICATED = "unauthenticated"
+    PERMISSION_DENIED = "permission_denied"
     INTERNAL = "internal"
 
 
@@ -39,6 +41,8 @@ EXIT_CODES: dict[Code, int] = {
     Code.EXHAUSTED: 8,
     Code.DEADLINE: 9,
     Code.UNIMPLEMENTED: 10,
+    Code.UNAUTHENTICATED: 11,
+    Code.PERMISSION_DENIED: 12,
     Code.CANCELLED: 130,
 }
 
@@ -130,6 +134,18 @@ class UnimplementedError(HeadraceError):
     """The request is understood and not supported here."""
 
     code = Code.UNIMPLEMENTED
+
+
+class UnauthenticatedError(HeadraceError):
+    """The caller did not say who it is, or what it said is not known."""
+
+    code = Code.UNAUTHENTICATED
+
+
+class PermissionDeniedError(HeadraceError):
+    """The caller is known and may not do this."""
+
+    code = Code.PERMISSION_DENIED
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

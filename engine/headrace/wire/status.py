@@ -13,6 +13,8 @@ from headrace.core.errors import (
     HeadraceError,
     InvalidInputError,
     NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
     UnavailableError,
     UnimplementedError,
 )
@@ -23,12 +25,14 @@ STATUS_NUMBERS: dict[Code, int] = {
     Code.DEADLINE: 4,
     Code.NOT_FOUND: 5,
     Code.ALREADY_EXISTS: 6,
+    Code.PERMISSION_DENIED: 7,
     Code.EXHAUSTED: 8,
     Code.FAILED_CHECK: 9,
     Code.UNIMPLEMENTED: 12,
     Code.INTERNAL: 13,
     Code.UNAVAILABLE: 14,
     Code.CORRUPTED: 15,
+    Code.UNAUTHENTICATED: 16,
 }
 """gRPC status number of each code. Reference: gRPC status codes, https://grpc.io/docs/guides/status-codes/."""
 
@@ -38,12 +42,14 @@ STATUS_NAMES: dict[Code, str] = {
     Code.DEADLINE: "DEADLINE_EXCEEDED",
     Code.NOT_FOUND: "NOT_FOUND",
     Code.ALREADY_EXISTS: "ALREADY_EXISTS",
+    Code.PERMISSION_DENIED: "PERMISSION_DENIED",
     Code.EXHAUSTED: "RESOURCE_EXHAUSTED",
     Code.FAILED_CHECK: "FAILED_PRECONDITION",
     Code.UNIMPLEMENTED: "UNIMPLEMENTED",
     Code.INTERNAL: "INTERNAL",
     Code.UNAVAILABLE: "UNAVAILABLE",
     Code.CORRUPTED: "DATA_LOSS",
+    Code.UNAUTHENTICATED: "UNAUTHENTICATED",
 }
 """gRPC status name of each code, as metrics and logs show it."""
 
@@ -58,6 +64,8 @@ _ERRORS: dict[int, type[HeadraceError]] = {
         FailedCheckError,
         InvalidInputError,
         NotFoundError,
+        PermissionDeniedError,
+        UnauthenticatedError,
         UnavailableError,
         UnimplementedError,
     )
