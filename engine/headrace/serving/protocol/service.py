@@ -72,11 +72,15 @@ class InferenceService:
         status = "INTERNAL"
         try:
             request = _parse("ModelInfer", message)
+            if call.note is not None:
+                call.note.model, call.note.request_id = request.model_name, request.id
             deployment = self._manager.fleet.deployment(request.model_name)
             name = request.id or f"{self._prefix}-{next(self._numbers)}"
             routing_key = request.parameters["routing_key"].string_param if "routing_key" in request.parameters else ""
             version = deployment.pick(request.model_version, routing_key or name)
             statistics = version.statistics
+            if call.note is not None:
+                call.note.request_id, call.note.version = name, str(version.identity.version)
             response = self._answer(request, name, version, call)
         except HeadraceError as error:
             status = STATUS_NAMES[error.code]
@@ -97,7 +101,11 @@ class InferenceService:
             deadline=self._deadline(call.time_left_s, options.timeout_us),
             before_sleep=lambda ticket: _watch(version, ticket, call),
         )
-        outputs = version.infer(ticket)
+        try:
+            outputs = version.infer(ticket)
+        finally:
+            if call.note is not None:
+                call.note.rows, call.note.enqueued_at, call.note.taken_at = rows, ticket.enqueued_at, ticket.taken_at
         if self._recorder is not None:
             ids: Sequence[str] = options.ids or ((name,) if rows == 1 else [f"{name}:{row}" for row in range(rows)])
             self._recorder.record(version.identity, ids, inputs[0], outputs[0])

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Protocol
 
 from headrace.serving.models.fleet import Fleet
+from headrace.serving.telemetry.note import RequestNote
 
 Metadata = Sequence[tuple[str, str | bytes]]
 """Header fields of a call in order, names in lower case; values of `-bin` names are bytes, the others text."""
@@ -33,12 +34,14 @@ class Call:
         on_withdrawn: registers a function to call when the client withdraws; False where it has already.
         metadata: the call's header fields, without HTTP's and gRPC's own.
         peer: who calls, for logs: `127.0.0.1:52114`.
+        note: filled in on the way where somebody will tell of this call; None: nobody will.
     """
 
     time_left_s: float | None
     on_withdrawn: Callable[[Callable[[], None]], bool]
     metadata: Metadata = ()
     peer: str = ""
+    note: RequestNote | None = None
 
     def header(self, name: str) -> str | None:
         """First text value of a header field, or None."""
