@@ -62,28 +62,16 @@ class ServedVersion:
         )
 
     def infer(self, ticket: Ticket) -> Arrays:
-        """Answer a ticket from its own thread; as `submit` and `result` after it."""
-        self.submit(ticket)
-        return self.result(ticket)
-
-    def submit(self, ticket: Ticket) -> None:
-        """Put a ticket into the queue; the caller owes it a `result`, or `queue.cancel`.
+        """Answer a ticket from its own thread, running whatever batch is ready meanwhile.
 
         Raises:
             UnavailableError: the server is draining.
             ExhaustedError: the queue is full.
-            DeadlineError: the deadline has passed already.
-        """
-        self.queue.submit(ticket)
-
-    def result(self, ticket: Ticket) -> Arrays:
-        """Wait for a submitted ticket's answer, running whatever batch is ready meanwhile.
-
-        Raises:
             DeadlineError: the deadline passed before the answer was there.
             CancelledError: the client withdrew the request.
             HeadraceError: the batch failed.
         """
+        self.queue.submit(ticket)
         try:
             while (batch := self.queue.take(ticket)) is not None:
                 run_batch(self.queue, batch, self._work)
