@@ -15,6 +15,7 @@ class RequestNote:
         request_id: the client's id, or the one it was given.
         rows: rows of the request.
         caller: name of the API key; empty without access control.
+        trace_id: 32 hexadecimal digits; empty where the request is not traced.
         enqueued_at: monotonic seconds at which it entered the queue; 0: it never did.
         taken_at: monotonic seconds at which its batch was taken; 0: never.
     """
@@ -24,6 +25,7 @@ class RequestNote:
     request_id: str = ""
     rows: int = 0
     caller: str = ""
+    trace_id: str = ""
     enqueued_at: float = 0.0
     taken_at: float = 0.0
 

@@ -15,11 +15,12 @@ from typing import Any, NoReturn
 import grpc
 
 from headrace.core.errors import AlreadyExistsError, ExhaustedError, HeadraceError
+from headrace.serving.config import LimitsConfig, TlsConfig
 from headrace.serving.models.fleet import Fleet
+from headrace.serving.transport.grpcio_settings import server_credentials, server_options
 from headrace.serving.transport.seam import Application, Call, Conversation, Kind
 from headrace.wire.status import STATUS_NUMBERS, status_details
 
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 RETRY_PUSHBACK_MS = "10"
 NO_DEADLINE_S = 1e8
 """grpcio gives a call without a deadline some centuries instead of None."""
@@ -35,12 +36,25 @@ class GrpcTransport:
         threads: unary calls that are worked on at a time.
         max_streams: streams that may be open; each holds two threads.
         max_calls: calls that may be open; more are refused with RESOURCE_EXHAUSTED.
+        limits: what one client may take; None: the defaults.
+        tls: certificate and key; None: plain HTTP/2.
     """
 
     name = "grpcio"
 
-    def __init__(self, application: Application, *, threads: int, max_streams: int = 64, max_calls: int = 4096) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        threads: int,
+        max_streams: int = 64,
+        max_calls: int = 4096,
+        limits: LimitsConfig | None = None,
+        tls: TlsConfig | None = None,
+    ) -> None:
         self._application = application
+        self._limits = limits or LimitsConfig()
+        self._tls = tls
         self._streams = ThreadPoolExecutor(max_workers=max_streams, thread_name_prefix="grpc-stream")
         self._threads = threads
         self._max_calls = max_calls
@@ -50,19 +64,25 @@ class GrpcTransport:
 
         Raises:
             AlreadyExistsError: the port is taken.
+            HeadraceError: the files of TLS cannot be used, as `read_certificates` says.
         """
+        credentials = server_credentials(self._tls) if self._tls is not None else None
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=self._threads, thread_name_prefix="grpc"),
             handlers=(_Handlers(self._handler),),
             maximum_concurrent_rpcs=self._max_calls,
             options=(
                 ("grpc.so_reuseport", int(reuse_port)),  # else a second server on the port is an error, not a half
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                *server_options(self._limits),
             ),
         )
+        place = f"{host}:{port}"
         try:
-            bound: int = self._server.add_insecure_port(f"{host}:{port}")
+            bound: int = (
+                self._server.add_insecure_port(place)
+                if credentials is None
+                else self._server.add_secure_port(place, credentials)
+            )
         except RuntimeError as error:
             raise AlreadyExistsError(f"port {port} on {host} cannot be bound", hint="choose another port") from error
         self._server.start()
