@@ -146,7 +146,7 @@ def test_a_drain_answers_what_is_in_flight_and_refuses_what_comes(slow, busy):
     drained = []
     thread = threading.Thread(target=lambda: drained.append(server.drain()), daemon=True)
     thread.start()
-    until(lambda: not server._service.ready)
+    until(lambda: not server._application.service.ready)
     for wait in inside:
         assert wait().scores.tolist() == busy[0, :1].tolist()
     thread.join(LIMIT_S)

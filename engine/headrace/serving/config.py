@@ -10,6 +10,9 @@ from pathlib import Path
 from headrace.core.config import cpu_budget
 from headrace.core.errors import InvalidInputError
 
+MAX_GRACE_S = 86_400.0
+MAX_LIMIT = 2**31 - 1
+
 
 class Device(Enum):
     """Where models run: `auto` takes CUDA where it works, `cuda` insists on it, `cpu` never asks."""
@@ -65,6 +68,21 @@ class LimitsConfig:
     max_connection_idle_s: float | None = None
     keepalive_s: float = 120.0
     handshake_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, low in (
+            ("max_message_bytes", 1024),
+            ("max_header_bytes", 1024),
+            ("max_connections", 1),
+            ("max_streams", 1),
+            ("max_connection_age_s", 1),
+            ("max_connection_idle_s", 1),
+            ("keepalive_s", 1),
+            ("handshake_s", 0.1),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= MAX_LIMIT:
+                raise InvalidInputError(f"{name} is {value}; allowed: {low} to {MAX_LIMIT}")
 
 
 @dataclass(frozen=True)
@@ -125,8 +143,10 @@ class ReadyInfo:
         models: versions served, by model name.
         device: `cuda` or `cpu`.
         device_reason: why it is not CUDA; empty where it is, or where CUDA was not asked for.
-        pid: process id of the server.
+        pid: process id of the server; with several workers, of their supervisor.
         seconds: from the call of `serve` to readiness.
+        transport: `grpcio` or `native`.
+        workers: process ids of the workers; empty where one process serves.
     """
 
     address: str
@@ -136,6 +156,8 @@ class ReadyInfo:
     device_reason: str
     pid: int
     seconds: float
+    transport: str = ""
+    workers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,6 +188,8 @@ class ServingConfig:
         threads: requests that are worked on at a time (grpcio), or that need Python's service (native).
         poll_ms: how often the registry and the ledger are looked at for changes.
         grace_s: how long requests in flight may take after SIGTERM.
+        drain_delay_s: how long after SIGTERM requests are still taken while readiness is false already, so that load
+            balancers can look away first.
         ready_file: written, whole or not at all, when the server takes requests: `ReadyInfo` as JSON.
         on_ready: called when the server takes requests.
     """
@@ -192,6 +216,7 @@ class ServingConfig:
     threads: int = 8
     poll_ms: int = 200
     grace_s: float = 10.0
+    drain_delay_s: float = 0.0
     ready_file: Path | None = None
     on_ready: Callable[[ReadyInfo], None] | None = None
 
@@ -213,5 +238,6 @@ class ServingConfig:
                 raise InvalidInputError(f"{name} is {value}; allowed: {low} to {high}")
         if self.poll_ms < 10:
             raise InvalidInputError(f"poll_ms is {self.poll_ms}; it must be at least 10")
-        if self.grace_s < 0:
-            raise InvalidInputError(f"grace_s is {self.grace_s}; it must be at least 0")
+        for name in ("grace_s", "drain_delay_s"):
+            if not 0 <= getattr(self, name) <= MAX_GRACE_S:
+                raise InvalidInputError(f"{name} is {getattr(self, name)}; allowed: 0 to {MAX_GRACE_S:.0f}")

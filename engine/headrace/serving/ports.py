@@ -6,6 +6,14 @@ import errno
 import socket
 
 from headrace.core.errors import AlreadyExistsError, InvalidInputError, UnavailableError
+from headrace.serving.config import ServingConfig
+
+
+def check_ports(config: ServingConfig) -> None:
+    """Check the gRPC port and the metrics port; raises as `check_port`."""
+    check_port(config.host, config.port, purpose="gRPC", setting="--port")
+    if config.metrics_port is not None:
+        check_port(config.host, config.metrics_port, purpose="metrics", setting="--metrics-port")
 
 
 def check_port(host: str, port: int, *, purpose: str, setting: str) -> None:

@@ -1,38 +1,33 @@
-"""The server's life: check the ports, load and warm the models, listen, follow the registry, drain on SIGTERM."""
+"""The server's life: check the ports, load and warm the models, listen, follow the sources, drain on SIGTERM."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import signal
 import threading
 import time
-from types import FrameType
+from collections.abc import Iterable
+
+from prometheus_client.metrics_core import Metric
 
 from headrace.core.clock import Clock, SystemClock
-from headrace.core.files import write_atomic
-from headrace.core.hashing import canonical_json
 from headrace.core.logging import get_logger
-from headrace.monitoring.prediction_log import PredictionLog
+from headrace.serving.assembly import Assembly
 from headrace.serving.config import ReadyInfo, ServingConfig
-from headrace.serving.models.manager import FleetManager
+from headrace.serving.lifetime import announce, open_http_port, stop_on_signals
 from headrace.serving.models.source import ModelSource, open_source
-from headrace.serving.ports import check_port
-from headrace.serving.protocol.application import ServingApplication
-from headrace.serving.protocol.service import InferenceService
-from headrace.serving.telemetry.metrics import MetricsPort, ServerCollector
-from headrace.serving.telemetry.recorder import Recorder
-from headrace.serving.transport.grpcio import GrpcTransport
+from headrace.serving.ports import check_ports
+from headrace.serving.telemetry.http_port import HttpPort
+from headrace.serving.telemetry.probes import Phase, Probes
 
 _LOG = get_logger("serving")
 
 
 class Server:
-    """One server; `start` it, `drain` it once.
+    """One server in this process; `start` it, `drain` it once.
 
     Args:
         config: how to serve.
-        source: where models come from, closed with the server; None: the registry that `config` names.
+        source: where models come from, closed with the server; None: what `config` names.
         clock: monotonic and wall time.
     """
 
@@ -41,29 +36,38 @@ class Server:
         self._source = source
         self._clock = clock or SystemClock()
         self._stopping = threading.Event()
-        self._watcher = threading.Thread(target=self._follow, name="registry-watcher", daemon=True)
-        self._recorder: Recorder | None = None
-        self._metrics: MetricsPort | None = None
+        self._watcher = threading.Thread(target=self._follow, name="model-watcher", daemon=True)
+        self._probes = Probes()
+        self._assembly: Assembly | None = None
+        self._metrics: HttpPort | None = None
 
     def start(self) -> ReadyInfo:
         """Load every model, listen and say so.
 
         Raises:
             AlreadyExistsError: a port is taken.
-            NotFoundError: a model is not in the registry.
+            NotFoundError: a model is not there.
             CorruptedError: a package was altered.
             UnavailableError: CUDA is required and not there.
+            HeadraceError: a file of keys or certificates cannot be used.
         """
         start = time.perf_counter()
         try:
-            port = self._open()
+            assembly, port = self._open()
         except BaseException:
             self._close()
             raise
         self._application.set_ready(ready=True)
+        self._probes.phase = Phase.READY
         self._watcher.start()
-        info = self._describe(f"{self._config.host}:{port}", time.perf_counter() - start)
-        self._announce(info)
+        info = ReadyInfo(
+            address=f"{self._config.host}:{port}",
+            metrics_address=self._metrics.address if self._metrics is not None else None,
+            pid=os.getpid(),
+            seconds=time.perf_counter() - start,
+            **vars(assembly.describe()),
+        )
+        announce(info, self._config)
         return info
 
     def drain(self) -> bool:
@@ -72,78 +76,50 @@ class Server:
         Returns:
             Whether every request in flight was answered within the grace period; True for a server drained before.
         """
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._assembly is None:
             return True
-        _LOG.info("server_draining", grace_s=self._config.grace_s)
-        self._stopping.set()
+        config = self._config
+        _LOG.info("server_draining", grace_s=config.grace_s, delay_s=config.drain_delay_s)
+        self._probes.phase = Phase.DRAINING
         self._application.set_ready(ready=False)
-        answered = self._transport.drain(self._config.grace_s)
+        self._stopping.wait(config.drain_delay_s)
+        self._stopping.set()
+        answered = self._assembly.drain(config.grace_s)
         self._watcher.join()
         self._close()
         _LOG.info("server_stopped", answered_all=answered)
         return answered
 
-    def _open(self) -> int:
+    def _open(self) -> tuple[Assembly, int]:
         config = self._config
-        check_port(config.host, config.port, purpose="gRPC", setting="--port")
+        check_ports(config)
         if config.metrics_port is not None:
-            check_port(config.host, config.metrics_port, purpose="metrics", setting="--metrics-port")
+            self._metrics = open_http_port(config, self._probes, self._collect)
         self._source = self._source or open_source(config)
-        self._manager = FleetManager(self._source, config, self._clock)
+        self._assembly = assembly = Assembly(config, self._source, self._clock)
+        self._application = assembly.application
+        self._manager = assembly.manager
         self._manager.start()
-        if config.prediction_log is not None:
-            self._recorder = Recorder(PredictionLog(config.prediction_log), self._clock)
-        self._service = InferenceService(self._manager, self._recorder, self._clock)
-        self._application = ServingApplication(self._service)
-        self._transport = GrpcTransport(self._application, threads=config.threads)
-        self._metrics = self._open_metrics()
-        return self._transport.listen(config.host, config.port)
+        return assembly, assembly.listen(config.port)
 
     def _close(self) -> None:
         """Let go of everything but the transport; what was never opened is passed over."""
-        if self._recorder is not None:
-            self._recorder.close()
+        if self._assembly is not None:
+            self._assembly.close()
+        elif self._source is not None:
+            self._source.close()
         if self._metrics is not None:
             self._metrics.close()
-        if self._source is not None:
-            self._source.close()
 
-    def _open_metrics(self) -> MetricsPort | None:
-        if self._config.metrics_port is None:
-            return None
-        collector = ServerCollector(self._manager, self._service, self._recorder)
-        return MetricsPort(collector, host=self._config.host, port=self._config.metrics_port)
+    def _collect(self) -> Iterable[Metric]:
+        return self._assembly.collect() if self._assembly is not None else ()
 
     def _follow(self) -> None:
         while not self._stopping.wait(self._config.poll_ms / 1e3):
             try:
                 self._manager.refresh()
             except Exception:  # noqa: BLE001  the server keeps serving what it has, and says what went wrong
-                _LOG.exception("registry_watch_failed")
-
-    def _describe(self, address: str, seconds: float) -> ReadyInfo:
-        deployments = self._manager.fleet.deployments.values()
-        placements = [
-            version.session.placement for deployment in deployments for version in deployment.versions.values()
-        ]
-        on_cpu = next((placement for placement in placements if placement.device == "cpu"), placements[0])
-        return ReadyInfo(
-            address=address,
-            metrics_address=self._metrics.address if self._metrics is not None else None,
-            models={deployment.name: tuple(deployment.versions) for deployment in deployments},
-            device=on_cpu.device,
-            device_reason=on_cpu.reason,
-            pid=os.getpid(),
-            seconds=seconds,
-        )
-
-    def _announce(self, info: ReadyInfo) -> None:
-        fields = dataclasses.asdict(info)
-        _LOG.info("server_ready", **fields)
-        if self._config.ready_file is not None:
-            write_atomic(self._config.ready_file, canonical_json(fields))
-        if self._config.on_ready is not None:
-            self._config.on_ready(info)
+                _LOG.exception("model_watch_failed")
 
 
 def serve(config: ServingConfig) -> None:
@@ -151,22 +127,13 @@ def serve(config: ServingConfig) -> None:
 
     Raises:
         AlreadyExistsError: a port is taken.
-        NotFoundError: a model is not in the registry.
+        NotFoundError: a model is not there.
         CorruptedError: a package was altered.
         UnavailableError: CUDA is required and not there.
+        HeadraceError: a file of keys or certificates cannot be used.
     """
-    stop = threading.Event()
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        stop.set()
-
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with stop_on_signals() as stop:
         server = Server(config)
         server.start()
         stop.wait()
         server.drain()
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -1,26 +1,24 @@
-"""The server's Prometheus metrics: every name, unit, label and meaning, and the port that shows them."""
+"""The server's Prometheus metrics: every name, unit, label and meaning."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from headrace.serving.models.manager import FleetManager
 from headrace.serving.protocol.service import InferenceService
+from headrace.serving.telemetry.http_port import Page
 from headrace.serving.telemetry.recorder import Recorder
 from headrace.serving.telemetry.statistics import Histogram, Totals
 
 _VERSION_LABELS = ("model", "version")
 
 
-class ServerCollector(Collector):
+class ServerCollector:
     """Reads the server's own counters when Prometheus asks; the hot path knows nothing of it.
 
     Requests that name no served model are shown with empty `model` and `version`.
@@ -30,10 +28,6 @@ class ServerCollector(Collector):
         self._manager = manager
         self._service = service
         self._recorder = recorder
-
-    def describe(self) -> list[Metric]:
-        """Nothing ahead of time: the names below are this collector's alone."""
-        return []
 
     def collect(self) -> Iterator[Metric]:
         """Snapshot of every metric."""
@@ -96,43 +90,20 @@ class ServerCollector(Collector):
         yield fell_back
 
 
-class MetricsPort:
-    """Shows the metrics on a port of its own, from a daemon thread.
-
-    Args:
-        collector: what to show.
-        host: interface to listen on.
-        port: 0: any free one.
-
-    Raises:
-        OSError: the port cannot be opened.
-    """
-
-    def __init__(self, collector: ServerCollector, *, host: str, port: int) -> None:
-        registry = CollectorRegistry()
-        registry.register(collector)
-        app = make_wsgi_app(registry)
-        self._server = make_server(host, port, app, server_class=_ThreadingServer, handler_class=_QuietHandler)
-        self.address = f"{host}:{self._server.server_port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="metrics", daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        """Close the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+def metrics_page(collect: Callable[[], Iterable[Metric]], accept: str) -> Page:
+    """Show metrics in the format that a scraper's Accept header asks for."""
+    encode, content_type = choose_encoder(accept)
+    return Page(encode(_Snapshot(collect)), content_type)
 
 
-class _ThreadingServer(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
+class _Snapshot(Collector):
+    """What a function collects, as the encoders want it."""
 
+    def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        self._collect = collect
 
-class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Scrapes are no events."""
+    def collect(self) -> Iterable[Metric]:
+        return self._collect()
 
 
 def _requests(totals: dict[tuple[str, str], Totals]) -> Iterator[Metric]:
