@@ -13,6 +13,7 @@ from headrace.serving.batching.policy import BatchPolicy
 from headrace.serving.batching.queue import BatchQueue, run_batch
 from headrace.serving.batching.tickets import Arrays, Batch, Ticket
 from headrace.serving.config import BatchingConfig
+from headrace.serving.models.cache import VersionCache
 from headrace.serving.runtime.session import Session
 from headrace.serving.telemetry.statistics import BatchTimes, VersionStatistics
 
@@ -25,15 +26,17 @@ class VersionIdentity:
 
     Attributes:
         model: the model's name.
-        version: its number in the registry.
-        digest: its package's digest.
-        features: names of the columns of the first input; empty where the package does not say.
+        version: its number.
+        digest: of its package, or of its file where there is no package.
+        features: names of the columns of the first input; empty where nobody says.
+        mark: tells the content and bounds it was loaded with from others under the same number.
     """
 
     model: str
     version: int
     digest: str
     features: tuple[str, ...] = ()
+    mark: str = ""
 
     def __str__(self) -> str:
         return f"{self.model}@{self.version}"
@@ -50,12 +53,21 @@ class ServedVersion:
         session: its graph, on its device.
         batching: bounds of its queue.
         clock: monotonic time for deadlines and windows.
+        cache: answers that are given again; None: every request is run.
     """
 
-    def __init__(self, identity: VersionIdentity, session: Session, batching: BatchingConfig, clock: Clock) -> None:
+    def __init__(
+        self,
+        identity: VersionIdentity,
+        session: Session,
+        batching: BatchingConfig,
+        clock: Clock,
+        cache: VersionCache | None = None,
+    ) -> None:
         self.identity = identity
         self.session = session
         self.batching = batching
+        self.cache = cache
         self.statistics = VersionStatistics()
         self.queue = BatchQueue(
             str(identity), BatchPolicy.of(batching), max_queue_rows=batching.max_queue_rows, clock=clock
@@ -71,6 +83,15 @@ class ServedVersion:
             CancelledError: the client withdrew the request.
             HeadraceError: the batch failed.
         """
+        if self.cache is None:
+            return self._run(ticket)
+        key, found = self.cache.find(ticket.inputs)
+        if found is None:
+            found = self._run(ticket)
+            self.cache.keep(key, ticket.inputs, found)
+        return found
+
+    def _run(self, ticket: Ticket) -> Arrays:
         self.queue.submit(ticket)
         try:
             while (batch := self.queue.take(ticket)) is not None:

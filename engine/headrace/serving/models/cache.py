@@ -1,0 +1,138 @@
+"""Answers given again to equal requests, bounded in bytes: off unless asked for.
+
+A request is looked up whole, not row by row: one lookup a request, and a request's rows were answered by one run of one
+version. The key holds the digest of the version and every byte of the inputs, so that two requests share an answer only
+if the same graph was given the same bits; there is no hash whose collisions could mix answers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+
+from headrace.serving.batching.tickets import Arrays
+
+ENTRY_BYTES = 600
+"""What an entry takes beside its inputs and outputs: tuples, array headers, its place in the order (measured)."""
+
+
+@dataclass(frozen=True)
+class CacheCounts:
+    """What a version's requests found.
+
+    Attributes:
+        hits: requests answered from the cache.
+        hit_s: seconds spent on finding them.
+        misses: requests that were run.
+        miss_s: seconds spent on looking for them and on keeping their answers.
+    """
+
+    hits: int
+    hit_s: float
+    misses: int
+    miss_s: float
+
+
+class ResponseCache:
+    """Answers of all versions, least recently used first; safe from any thread.
+
+    Invariant: the entries' bytes, keys included, are at most `limit_bytes`.
+
+    Args:
+        limit_bytes: memory for entries.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Hashable, tuple[Arrays, int]] = OrderedDict()
+        self._bytes = 0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that entries take now."""
+        return self._bytes
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Hashable) -> Arrays | None:
+        """The answer under a key, which is the most recently used from now on."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            self._entries.move_to_end(key)
+            return entry[0]
+
+    def put(self, key: Hashable, outputs: Arrays, size_bytes: int) -> None:
+        """Keep an answer, and let the oldest go where room is short; one larger than the cache is not kept."""
+        if size_bytes > self._limit_bytes:
+            return
+        with self._lock:
+            replaced = self._entries.pop(key, None)
+            self._bytes += size_bytes - (replaced[1] if replaced is not None else 0)
+            self._entries[key] = (outputs, size_bytes)
+            while self._bytes > self._limit_bytes:
+                self._bytes -= self._entries.popitem(last=False)[1][1]
+
+
+class VersionCache:
+    """One version's way to the cache, and its counts.
+
+    Args:
+        shared: the cache of all versions.
+        digest: digest of the version's content.
+    """
+
+    def __init__(self, shared: ResponseCache, digest: str) -> None:
+        self._shared = shared
+        self._digest = digest
+        self._lock = threading.Lock()
+        self._counts = [0, 0.0, 0, 0.0]
+
+    def find(self, inputs: Arrays) -> tuple[Hashable, Arrays | None]:
+        """Look for an answer: the key to keep it under, and the answer, read-only, where there is one."""
+        start = time.perf_counter()
+        key = (self._digest, *(_content(array) for array in inputs))
+        outputs = self._shared.get(key)
+        self._count(0 if outputs is not None else 2, 1, time.perf_counter() - start)
+        return key, outputs
+
+    def keep(self, key: Hashable, inputs: Arrays, outputs: Arrays) -> None:
+        """Keep a copy of an answer: the outputs may be a part of a batch, which would stay alive with it."""
+        start = time.perf_counter()
+        copies = tuple(np.array(output) for output in outputs)
+        for copy in copies:
+            copy.flags.writeable = False
+        size_bytes = ENTRY_BYTES + sum(_size_bytes(array) for array in (*inputs, *copies))
+        self._shared.put(key, copies, size_bytes)
+        self._count(2, 0, time.perf_counter() - start)
+
+    def counts(self) -> CacheCounts:
+        """Consistent snapshot."""
+        with self._lock:
+            hits, hit_s, misses, miss_s = self._counts
+        return CacheCounts(int(hits), hit_s, int(misses), miss_s)
+
+    def _count(self, position: int, requests: int, seconds: float) -> None:
+        with self._lock:
+            self._counts[position] += requests
+            self._counts[position + 1] += seconds
+
+
+def _content(array: np.ndarray) -> Hashable:
+    """Everything that tells two inputs apart; strings by their own bytes, not by where they lie."""
+    content = tuple(array.ravel().tolist()) if array.dtype.hasobject else array.tobytes()
+    return array.dtype.str, array.shape, content
+
+
+def _size_bytes(array: np.ndarray) -> int:
+    if not array.dtype.hasobject:
+        return array.nbytes
+    return array.nbytes + sum(33 + len(element) for element in array.ravel().tolist())

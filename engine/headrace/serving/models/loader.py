@@ -1,0 +1,110 @@
+"""Loads one version: read and verified, its graph opened, warmed with every batch size that matters."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from headrace.core.clock import Clock
+from headrace.core.errors import CorruptedError, HeadraceError, UnimplementedError
+from headrace.core.hashing import SHORT_DIGEST_CHARS
+from headrace.core.logging import get_logger
+from headrace.serving.config import BatchingConfig, ServingConfig
+from headrace.serving.models.cache import ResponseCache, VersionCache
+from headrace.serving.models.loads import LoadRecord
+from headrace.serving.models.source import Artifact, ModelSource, WantedModel
+from headrace.serving.models.version import ServedVersion, VersionIdentity
+from headrace.serving.runtime.backend import Tensor
+from headrace.serving.runtime.session import Session
+
+_LOG = get_logger("serving")
+
+WARM_ROWS = (1, 2, 64)
+
+
+class Loader:
+    """Turns wanted versions into served ones.
+
+    Args:
+        source: where they come from.
+        config: where and how they run.
+        clock: monotonic time.
+    """
+
+    def __init__(self, source: ModelSource, config: ServingConfig, clock: Clock) -> None:
+        self.loads = LoadRecord()
+        self.cache = ResponseCache(config.response_cache_bytes) if config.response_cache_bytes else None
+        self._source = source
+        self._config = config
+        self._clock = clock
+
+    def load(self, model: WantedModel, number: int) -> ServedVersion:
+        """Load and warm one version; counted and logged however it ends.
+
+        Raises:
+            HeadraceError: it cannot be read, is not what its digest says, or does not run.
+        """
+        start = self._clock.monotonic()
+        name = f"{model.name}@{number}"
+        try:
+            artifact = self._source.load(model, number)
+            version = self._open(model, number, artifact)
+        except HeadraceError as error:
+            self._failed(model.name, number, error)
+            raise
+        except Exception as foreign:
+            # ONNX Runtime's own errors, from a graph that opens and does not run.
+            refusal = CorruptedError(f"{name}: the graph fails as it is warmed up: {_first_line(foreign)}")
+            self._failed(model.name, number, refusal)
+            raise refusal from foreign
+        placement = version.session.placement
+        self.loads.succeeded(model.name, number, placement)
+        log = _LOG.warning if placement.fell_back else _LOG.info
+        log(
+            "model_loaded",
+            model=model.name,
+            version=number,
+            digest=artifact.digest[:SHORT_DIGEST_CHARS],
+            device=placement.device,
+            device_reason=placement.reason,
+            seconds=round(self._clock.monotonic() - start, 3),
+        )
+        return version
+
+    def _open(self, model: WantedModel, number: int, artifact: Artifact) -> ServedVersion:
+        name = f"{model.name}@{number}"
+        session = Session(artifact.model, device=self._config.device, name=name)
+        rows = _fixed_rows(name, session.inputs)
+        _check_width(name, session.inputs, len(artifact.features))
+        session.warm(WARM_ROWS if rows is None else (rows,))
+        batching = model.batching or self._config.batching
+        identity = VersionIdentity(model.name, number, artifact.digest, artifact.features, mark=model.mark(number))
+        cache = VersionCache(self.cache, artifact.digest) if self.cache is not None else None
+        return ServedVersion(
+            identity, session, batching if rows is None else _bounded(batching, rows), self._clock, cache
+        )
+
+    def _failed(self, name: str, number: int, error: HeadraceError) -> None:
+        self.loads.failed(name, number, error)
+        _LOG.error("model_load_failed", model=name, version=number, code=error.code.value, error=error.message)
+
+
+def _fixed_rows(name: str, inputs: tuple[Tensor, ...]) -> int | None:
+    """Rows that every request must have, where the graph fixes its first dimension; None where it is free."""
+    if not inputs or any(not tensor.shape for tensor in inputs):
+        raise UnimplementedError(f"{name}: every input of a graph must have rows as its first dimension")
+    return next((tensor.shape[0] for tensor in inputs if tensor.shape[0] >= 0), None)
+
+
+def _bounded(batching: BatchingConfig, rows: int) -> BatchingConfig:
+    """Batching for a graph whose number of rows is fixed: a request has that many, and runs alone."""
+    return dataclasses.replace(batching, max_batch_rows=rows, max_request_rows=rows)
+
+
+def _check_width(name: str, inputs: tuple[Tensor, ...], features: int) -> None:
+    width = inputs[0].shape[-1]
+    if features and width not in (-1, features):
+        raise CorruptedError(f"{name}: the graph takes {width} features, the package's signature names {features}")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
