@@ -4,7 +4,7 @@ import grpc
 import numpy as np
 import pytest
 
-from headrace.core.errors import DeadlineError, InvalidInputError, NotFoundError, UnimplementedError
+from headrace.core.errors import DeadlineError, InvalidInputError, NotFoundError
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.methods import METHODS
 from headrace.wire.tensors import encode_raw
@@ -134,9 +134,12 @@ def test_bytes_that_are_no_message_are_invalid(client):
     assert "3 bytes came that are no inference.ModelInferRequest" in caught.value.details()
 
 
-def test_methods_that_are_not_there_say_so(client):
-    with pytest.raises(UnimplementedError, match="RepositoryIndex is not supported"):
-        send(client, pb.RepositoryIndexRequest(), "RepositoryIndex")
+def test_a_path_that_is_no_method_says_so(client):
+    call = client._channel.unary_unary("/inference.GRPCInferenceService/Nothing")
+    with pytest.raises(grpc.RpcError) as caught:
+        call(b"", timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert caught.value.details()
 
 
 def test_a_server_side_timeout_is_kept(client):

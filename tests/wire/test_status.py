@@ -30,5 +30,11 @@ def test_no_status_travels_with_empty_details():
     assert status_details(HeadraceError(""))
 
 
+def test_long_details_are_cut_so_that_they_fit_the_trailers():
+    details = status_details(HeadraceError("é" * 100_000, hint="x" * 100_000))
+    assert len(details.encode()) < 3200
+    assert "(200000 bytes in all)" in details
+
+
 def test_a_status_without_words_still_says_something():
     assert "status 2" in error_from_status(2, None).message

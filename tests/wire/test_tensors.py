@@ -32,6 +32,12 @@ def test_every_numeric_tensor_survives_the_wire_bit_by_bit(data, datatype):
     assert back.tobytes() == array.tobytes()
 
 
+def test_a_bool_is_any_byte_and_leaves_as_0_or_1():
+    array = decode_raw("t", "BOOL", (4,), b"\x00\x01\x02\xff")
+    assert array.tolist() == [False, True, True, True]
+    assert encode_raw(array) == b"\x00\x01\x01\x01"
+
+
 @given(st.lists(st.binary(max_size=20), max_size=10))
 def test_bytes_elements_survive_the_wire(elements):
     array = np.empty(len(elements), dtype=object)
@@ -73,7 +79,9 @@ def test_typed_bytes_decode():
     [
         ("FP32", (2, 3), b"x" * 20, ["'t'", "20 bytes", "FP32", "[2, 3]", "24"]),
         ("FP32X", (1,), b"", ["FP32X", "allowed", "FP32"]),
-        ("BF16", (1,), b"xx", ["BF16", "allowed"]),
+        ("BF16", (1,), b"x", ["BF16", "1 bytes came", "needs 2"]),
+        ("FP32", (1, 0, 2**62), b"", ["[1, 0, 4611686018427387904]", "no array can have"]),
+        ("BYTES", (1, 0, 2**62), b"", ["no array can have"]),
         ("BYTES", (2,), b"\x01\x00\x00\x00a", ["'t'", "2 BYTES elements"]),
     ],
 )
@@ -91,6 +99,7 @@ def test_raw_that_does_not_fit_is_refused_in_words(datatype, shape, content, wor
         ("FP32", {"fp64_contents": [1.0, 2.0]}, ["fp32_contents", "fp64_contents"]),
         ("INT8", {"int_contents": [1, 300]}, ["int_contents", "INT8", "300"]),
         ("FP16", {}, ["FP16", "no typed contents"]),
+        ("BF16", {}, ["BF16", "no typed contents"]),
     ],
 )
 def test_contents_that_do_not_fit_are_refused_in_words(datatype, contents, words):
@@ -102,7 +111,7 @@ def test_contents_that_do_not_fit_are_refused_in_words(datatype, contents, words
 
 def test_dtypes_name_their_datatype():
     for name, dtype in DTYPES.items():
-        assert datatype_of(dtype) == name
+        assert datatype_of(dtype) == ("UINT16" if name == "BF16" else name)
     assert datatype_of(">f4") == "FP32"
     assert datatype_of("U5") == "BYTES"
     with pytest.raises(InvalidInputError, match="complex64"):

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
 
 def configure_logging(log_format: str = "auto", *, level: str = "info") -> None:
     """Set the process's log form once, at the edge.
@@ -30,6 +32,17 @@ def configure_logging(log_format: str = "auto", *, level: str = "info") -> None:
         logger_factory=structlog.PrintLoggerFactory(file=_Stderr()),  # type: ignore[arg-type]  # it only writes and flushes
         cache_logger_on_first_use=False,
     )
+
+
+def get_level() -> str:
+    """The lowest level that is written: debug, info, warning, error, critical."""
+    number: int = structlog.get_logger().get_effective_level()
+    return next((name for name, level in _LEVELS.items() if number <= level), "critical")
+
+
+def set_level(level: str) -> None:
+    """Write events of this level and graver ones from now on; the form stays."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]))
 
 
 class _Stderr:

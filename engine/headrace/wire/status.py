@@ -73,11 +73,21 @@ _ERRORS: dict[int, type[HeadraceError]] = {
 
 _HINT_SEPARATOR = "\n  hint: "
 
+_MAX_DETAILS_BYTES = 1500
+"""Details travel in the trailers, percent-encoded; clients refuse header fields of more than 8 KiB altogether."""
+
 
 def status_details(error: HeadraceError) -> str:
-    """Text that carries an error's message and hint in one status; never empty."""
-    message = error.message or f"{type(error).__name__} without a message"
-    return f"{message}{_HINT_SEPARATOR}{error.hint}" if error.hint else message
+    """Text that carries an error's message and hint in one status: never empty, never too long for the trailers."""
+    message = _shorten(error.message or f"{type(error).__name__} without a message")
+    return f"{message}{_HINT_SEPARATOR}{_shorten(error.hint)}" if error.hint else message
+
+
+def _shorten(text: str) -> str:
+    content = text.encode("utf-8", "replace")
+    if len(content) <= _MAX_DETAILS_BYTES:
+        return text
+    return f"{content[:_MAX_DETAILS_BYTES].decode('utf-8', 'ignore')} ... ({len(content)} bytes in all)"
 
 
 def error_from_status(number: int, details: str | None) -> HeadraceError:

@@ -30,13 +30,14 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "INT32": np.dtype("<i4"),
     "INT64": np.dtype("<i8"),
     "FP16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
     "BYTES": np.dtype("O"),
 }
-"""Datatype names of the protocol and the array dtype of each; BF16 has none in NumPy and is refused."""
+"""Datatype names of the protocol and the array dtype of each; NumPy has no BF16, so its bits travel as uint16."""
 
-_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_NAMES = {dtype: name for name, dtype in DTYPES.items() if name != "BF16"}
 
 _CONTENTS: dict[str, str] = {
     "BOOL": "bool_contents",
@@ -52,7 +53,7 @@ _CONTENTS: dict[str, str] = {
     "FP64": "fp64_contents",
     "BYTES": "bytes_contents",
 }
-"""Field of `InferTensorContents` that carries each datatype; FP16 travels raw only."""
+"""Field of `InferTensorContents` that carries each datatype; FP16 and BF16 travel raw only."""
 
 _LENGTH = struct.Struct("<I")
 
@@ -87,7 +88,9 @@ def encode_raw(array: Array) -> bytes:
 
 
 def decode_raw(name: str, datatype: str, shape: Sequence[int], content: bytes) -> Array:
-    """Decode raw bytes without a copy (BYTES excepted): the array is read-only and keeps the bytes alive.
+    """Decode raw bytes without a copy (BYTES and BOOL excepted): the array is read-only and keeps the bytes alive.
+
+    A BOOL is any byte: zero is False, every other one True.
 
     Args:
         name: the tensor's name, for messages.
@@ -98,16 +101,28 @@ def decode_raw(name: str, datatype: str, shape: Sequence[int], content: bytes) -
     Raises:
         InvalidInputError: unknown datatype, or a byte size other than datatype and shape need.
     """
-    dtype = _dtype(name, datatype)
-    count = math.prod(shape)
+    dtype = check_raw_size(name, datatype, shape, len(content))
     if datatype == "BYTES":
         return _decode_bytes(name, shape, content)
-    expected = count * dtype.itemsize
-    if len(content) != expected:
+    if not content:
+        return _empty(name, shape, dtype)
+    array: Array = np.ndarray(shape, dtype, content)
+    return array.view(np.uint8) != 0 if datatype == "BOOL" else array
+
+
+def check_raw_size(name: str, datatype: str, shape: Sequence[int], size_bytes: int) -> np.dtype[Any]:
+    """Check the size of raw bytes against datatype and shape; BYTES are of any size. The dtype is returned.
+
+    Raises:
+        InvalidInputError: unknown datatype, or another size than they need.
+    """
+    dtype = _dtype(name, datatype)
+    expected = math.prod(shape) * dtype.itemsize
+    if size_bytes != expected and datatype != "BYTES":
         raise InvalidInputError(
-            f"input '{name}': {len(content)} bytes came, {datatype} of shape {list(shape)} needs {expected}"
+            f"input '{name}': {size_bytes} bytes came, {datatype} of shape {list(shape)} needs {expected}"
         )
-    return np.frombuffer(content, dtype=dtype).reshape(shape)
+    return dtype
 
 
 def decode_contents(name: str, datatype: str, shape: Sequence[int], contents: pb.InferTensorContents) -> Array:
@@ -130,6 +145,8 @@ def decode_contents(name: str, datatype: str, shape: Sequence[int], contents: pb
         raise InvalidInputError(
             f"input '{name}': {len(values)} values came in {field}, shape {list(shape)} needs {count}"
         )
+    if not count:
+        return _empty(name, shape, dtype)
     if datatype == "BYTES":
         array = np.empty(count, dtype=dtype)
         array[:] = list(values)
@@ -148,6 +165,13 @@ def _dtype(name: str, datatype: str) -> np.dtype[Any]:
     return dtype
 
 
+def _empty(name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    try:
+        return np.empty(shape, dtype)
+    except ValueError as error:  # beside a zero any other extent may be of any size
+        raise InvalidInputError(f"input '{name}': shape {list(shape)} came, which no array can have") from error
+
+
 def _decode_bytes(name: str, shape: Sequence[int], content: bytes) -> Array:
     elements: list[bytes] = []
     position = 0
@@ -164,6 +188,8 @@ def _decode_bytes(name: str, shape: Sequence[int], content: bytes) -> Array:
             f"input '{name}': {len(content)} bytes came, which are not {count} BYTES elements "
             f"(each a little-endian uint32 length and that many bytes) for shape {list(shape)}"
         )
+    if not count:
+        return _empty(name, shape, DTYPES["BYTES"])
     array = np.empty(count, dtype=object)
     array[:] = elements
     return array.reshape(shape)

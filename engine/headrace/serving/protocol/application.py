@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from uuid import uuid4
 
 from headrace.core.errors import HeadraceError, UnimplementedError
-from headrace.core.logging import get_logger
+from headrace.serving.protocol.failures import unexpected
 from headrace.serving.protocol.health import HealthService
 from headrace.serving.protocol.reflection import ReflectionService
 from headrace.serving.protocol.service import InferenceService
 from headrace.serving.transport.seam import Call, Conversation, Kind, Replies
 from headrace.wire.methods import METHODS
-
-_LOG = get_logger("serving")
 
 Answer = Callable[[bytes, Call], bytes]
 Open = Callable[[Call, Replies], Conversation]
@@ -33,7 +30,9 @@ class ServingApplication:
         self._unary: dict[str, Answer] = {**self.health.unary}
         self._streams: dict[str, Open] = {**self.health.streams, **reflection.streams}
         for method in METHODS.values():
-            if not method.streaming:
+            if method.streaming:
+                self._streams[method.path] = service.open_stream
+            else:
                 self._unary[method.path] = service.handler(method.name)
 
     def set_ready(self, *, ready: bool) -> None:
@@ -73,10 +72,3 @@ class ServingApplication:
         if opener is None:
             raise UnimplementedError(f"{path} is no method of this server")
         return opener(call, replies)
-
-
-def unexpected(path: str, error: Exception) -> HeadraceError:
-    """Log an exception that nobody foresaw; the error a client may see, which names the log entry and nothing else."""
-    correlation_id = uuid4().hex[:12]
-    _LOG.error("request_failed", path=path, correlation_id=correlation_id, exc_info=error)
-    return HeadraceError(f"{path.rpartition('/')[2]} failed; correlation id {correlation_id}")

@@ -4,98 +4,102 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.models.version import ServedVersion
+from headrace.serving.protocol.shared_memory import REGION, SystemRegions, find_place
 from headrace.serving.runtime.backend import Tensor
 from headrace.wire import inference_pb2 as pb
-from headrace.wire.tensors import Array, decode_contents, decode_raw
+from headrace.wire.tensors import Array, check_raw_size, decode_contents, decode_raw
 
 
-def decode_inputs(request: pb.ModelInferRequest, version: ServedVersion) -> Arrays:
+def decode_inputs(request: pb.ModelInferRequest, version: ServedVersion, regions: SystemRegions) -> Arrays:
     """Decode and check every input.
 
     Returns:
-        One array an input, in the graph's order, all of the same number of rows.
+        One array an input, in the graph's order, all of the same number of rows; BYTES as object arrays of `str`,
+        which is what ONNX Runtime takes for strings.
 
     Raises:
         InvalidInputError: an input is unknown, twice there or missing; a datatype, shape or byte size is not the
-            model's; raw and typed contents are mixed; the request has no rows or too many.
+            model's; raw and typed contents are mixed; a string is not UTF-8; the request has no rows or too many.
+        NotFoundError: an input names a shared memory region that is not registered.
     """
     expected = version.session.inputs
-    raw = request.raw_input_contents
-    if raw and len(raw) != len(request.inputs):
-        raise InvalidInputError(
-            f"raw_input_contents has {len(raw)} entries for {len(request.inputs)} inputs; one an input is expected"
-        )
+    source = _Contents(request, regions)
     arrays: dict[str, Array] = {}
-    for position, tensor in enumerate(request.inputs):
-        declared = _declared(tensor, expected, arrays, version)
-        shape = tuple(tensor.shape)
-        _check_shape(tensor.name, shape, declared, version)
-        typed = tensor.HasField("contents")
-        if typed and raw:
-            raise InvalidInputError(f"input '{tensor.name}' has contents beside raw_input_contents; send one of them")
-        arrays[tensor.name] = (
-            decode_contents(tensor.name, tensor.datatype, shape, tensor.contents)
-            if not raw
-            else decode_raw(tensor.name, tensor.datatype, shape, raw[position])
-        )
+    for tensor in request.inputs:
+        name, shape = tensor.name, tuple(tensor.shape)
+        declared = _declared(name, tensor.datatype, expected, version)
+        if name in arrays:
+            raise InvalidInputError(f"input '{name}' came twice")
+        _check_shape(name, shape, declared, version)
+        array = source.next(tensor, declared, shape)
+        arrays[name] = _as_text(name, array) if declared.datatype == "BYTES" else array
+    if len(expected) == 1 and arrays:
+        return (arrays[expected[0].name],)
     return _in_order(arrays, expected, version)
 
 
-def output_positions(request: pb.ModelInferRequest, outputs: Sequence[Tensor]) -> list[int]:
-    """Positions of the outputs to send, in the order asked for; all of them where the request names none.
+class _Contents:
+    """Where the inputs of one request have their values: raw entries in order, typed contents, shared memory."""
 
-    Raises:
-        InvalidInputError: an output is unknown, or asked for twice.
-    """
-    if not request.outputs:
-        return list(range(len(outputs)))
-    known = {tensor.name: position for position, tensor in enumerate(outputs)}
-    positions: list[int] = []
-    for wanted in request.outputs:
-        if wanted.name not in known:
-            raise InvalidInputError(
-                f"output '{wanted.name}' is unknown; the model gives: {', '.join(known)}",
-                hint=did_you_mean(wanted.name, known),
-            )
-        if known[wanted.name] in positions:
-            raise InvalidInputError(f"output '{wanted.name}' is asked for twice")
-        positions.append(known[wanted.name])
-    return positions
+    __slots__ = ("_raw", "_regions", "_taken")
+
+    def __init__(self, request: pb.ModelInferRequest, regions: SystemRegions) -> None:
+        self._raw = raw = request.raw_input_contents
+        self._regions = regions
+        self._taken = 0
+        if raw and len(raw) != len(request.inputs):
+            shared = sum(REGION in tensor.parameters for tensor in request.inputs)
+            if len(raw) != len(request.inputs) - shared:
+                raise InvalidInputError(
+                    f"raw_input_contents has {len(raw)} entries for {len(request.inputs) - shared} inputs; "
+                    "one an input is expected"
+                )
+
+    def next(self, tensor: pb.ModelInferRequest.InferInputTensor, declared: Tensor, shape: tuple[int, ...]) -> Array:
+        """Decode the next input."""
+        name, raw = declared.name, self._raw
+        place = find_place(self._regions, tensor.parameters, f"input '{name}'") if tensor.parameters else None
+        if place is not None:
+            if tensor.HasField("contents"):
+                raise InvalidInputError(f"input '{name}' has contents beside shared memory; send one of them")
+            check_raw_size(name, declared.datatype, shape, place.byte_size)
+            return decode_raw(name, declared.datatype, shape, place.read())
+        if not raw:
+            return decode_contents(name, declared.datatype, shape, tensor.contents)
+        if tensor.HasField("contents"):
+            raise InvalidInputError(f"input '{name}' has contents beside raw_input_contents; send one of them")
+        position, self._taken = self._taken, self._taken + 1
+        return decode_raw(name, declared.datatype, shape, raw[position])
 
 
-def _declared(
-    tensor: pb.ModelInferRequest.InferInputTensor,
-    expected: Sequence[Tensor],
-    arrays: dict[str, Array],
-    version: ServedVersion,
-) -> Tensor:
-    declared = next((candidate for candidate in expected if candidate.name == tensor.name), None)
-    if declared is None:
-        names = [candidate.name for candidate in expected]
-        raise InvalidInputError(
-            f"input '{tensor.name}' is unknown; {version.identity} takes: {', '.join(names)}",
-            hint=did_you_mean(tensor.name, names),
-        )
-    if tensor.name in arrays:
-        raise InvalidInputError(f"input '{tensor.name}' came twice")
-    if tensor.datatype != declared.datatype:
-        raise InvalidInputError(
-            f"input '{tensor.name}' of {version.identity}: datatype {tensor.datatype or '(none)'} came, "
-            f"expected {declared.datatype}"
-        )
-    return declared
+def _declared(name: str, datatype: str, expected: Sequence[Tensor], version: ServedVersion) -> Tensor:
+    for declared in expected:
+        if declared.name == name:
+            if datatype != declared.datatype:
+                raise InvalidInputError(
+                    f"input '{name}' of {version.identity}: datatype {datatype or '(none)'} came, "
+                    f"expected {declared.datatype}"
+                )
+            return declared
+    names = [candidate.name for candidate in expected]
+    raise InvalidInputError(
+        f"input '{name}' is unknown; {version.identity} takes: {', '.join(names)}", hint=did_you_mean(name, names)
+    )
 
 
 def _check_shape(name: str, shape: tuple[int, ...], declared: Tensor, version: ServedVersion) -> None:
-    fits = len(shape) == len(declared.shape) and all(
-        extent >= 0 and wanted in (-1, extent) for extent, wanted in zip(shape, declared.shape, strict=True)
-    )
+    wanted = declared.shape
+    fits = len(shape) == len(wanted)
+    for extent, allowed in zip(shape, wanted, strict=False):
+        fits = fits and extent >= 0 and allowed in {-1, extent}
     if not fits:
         raise InvalidInputError(
-            f"input '{name}' of {version.identity}: shape {list(shape)} came, expected {list(declared.shape)} "
+            f"input '{name}' of {version.identity}: shape {list(shape)} came, expected {list(wanted)} "
             "(-1 stands for any number of rows)"
         )
     limit = version.batching.max_request_rows
@@ -103,6 +107,19 @@ def _check_shape(name: str, shape: tuple[int, ...], declared: Tensor, version: S
         raise InvalidInputError(
             f"input '{name}' of {version.identity}: {shape[0]} rows came, expected 1 to {limit} in a request"
         )
+
+
+def _as_text(name: str, array: Array) -> Array:
+    texts = np.empty(array.size, dtype=object)
+    for position, element in enumerate(array.ravel()):
+        try:
+            texts[position] = element.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidInputError(
+                f"input '{name}': element {position} is not UTF-8 ({error.reason} at byte {error.start}), "
+                "and the graph takes text"
+            ) from error
+    return texts.reshape(array.shape)
 
 
 def _in_order(arrays: dict[str, Array], expected: Sequence[Tensor], version: ServedVersion) -> Arrays:
