@@ -1,6 +1,7 @@
 """Every kernel, declared once: what it reads and writes, its policy for missing values, and where it is implemented.
 
-`reference/` and `cpu/` hold the same file names and function names; the conformance tests walk this table.
+`reference/` and `cpu/`, or `native/`, hold the same file names and function names; the conformance tests walk this
+table.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 BACKENDS = ("reference", "cpu")
+NATIVE = ("reference", "native")
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,21 @@ KERNELS = {
         KernelSpec(
             "haversine_km", "haversine", ("Floats", "Floats", "Floats", "Floats"), "Floats",
             missing="NaN, Inf and what is no place give NaN", empty="empty", error="2e-15 relative",
+        ),
+        KernelSpec(
+            "score_forest", "forest", ("Forest", "Matrix", "Scores"), "Scores, in place",
+            missing="NaN goes where each node says; Inf is compared", empty="nothing written",
+            error="one rounding an addition, tree after tree", backends=NATIVE,
+        ),
+        KernelSpec(
+            "link_scores", "forest", ("Scores", "LinkRule", "Matrix"), "Matrix, in place",
+            missing="NaN stays", empty="nothing written",
+            error="powers as the C library's, else one rounding an operation, then one to float32", backends=NATIVE,
+        ),
+        KernelSpec(
+            "classify_scores", "forest", ("Scores", "ClassRule", "Integers", "Matrix"), "Integers, Matrix, in place",
+            missing="none: scores are sums of finite leaves", empty="nothing written",
+            error="exponentials as the C library's (1 ulp), else one rounding to float32 an operation", backends=NATIVE,
         ),
     )
 }  # fmt: skip
