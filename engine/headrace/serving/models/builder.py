@@ -6,7 +6,7 @@ from headrace.core.errors import HeadraceError
 from headrace.serving.models.fleet import Deployment, FixedRoute, Route
 from headrace.serving.models.loader import Loader
 from headrace.serving.models.source import WantedModel
-from headrace.serving.models.states import StateBoard
+from headrace.serving.models.states import StateBoard, bare
 from headrace.serving.models.version import ServedVersion
 
 
@@ -48,7 +48,7 @@ class DeploymentBuilder:
                     version = self._load(model, number, again=again)
                 loaded[number] = version
             except HeadraceError as error:
-                errors[number] = error
+                errors[number] = bare(error)
                 if version is not None:
                     loaded[number] = version
                 if model.route is not None and number == model.route.versions[0]:
@@ -66,14 +66,13 @@ class DeploymentBuilder:
         if known is not None:
             raise known
         self._board.begin(model.name, number)
-        error: HeadraceError | None = None
         try:
-            return self._loader.load(model, number)
-        except HeadraceError as raised:
-            error = raised
-            raise
-        finally:
+            version = self._loader.load(model, number)
+        except HeadraceError as error:
             self._board.end(model.name, number, mark, error)
+            raise
+        self._board.end(model.name, number, mark, None)
+        return version
 
 
 def _route(model: WantedModel, loaded: dict[int, ServedVersion]) -> Route | None:

@@ -222,8 +222,11 @@ class FleetManager:
         base, model = self.fleet, self._source.look(change.model)
         self._board.ask(model)
         after, error = self._builder.build(model, base.deployments.get(model.name), again=True)
-        if error is not None or after is None:
-            raise error or NotFoundError(f"model '{model.name}' has no version to load")
+        try:
+            if error is not None or after is None:
+                raise error or NotFoundError(f"model '{model.name}' has no version to load")
+        finally:
+            del error  # it would hold this frame, and the frame the fleet
         return Prepared(change, base, _replace(base, {**base.deployments, model.name: after}), (model,))
 
     def _prepare_without(self, change: Change) -> Prepared:

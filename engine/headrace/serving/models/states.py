@@ -66,6 +66,11 @@ def retry_s(attempts: int) -> float:
     return float(min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(attempts - 1, 10)))
 
 
+def bare(error: HeadraceError) -> HeadraceError:
+    """The error without traceback and cause: to keep those is to keep their frames, and the graph's bytes with them."""
+    return type(error)(error.message, hint=error.hint)
+
+
 class StateBoard:
     """Loads that run or failed, and versions that left; what is loaded is in the fleet. Safe from any thread.
 
@@ -96,9 +101,7 @@ class StateBoard:
             if error is not None:
                 attempts = before.attempts + 1 if before is not None and before.mark == mark else 1
                 retry_at = self._clock.monotonic() + retry_s(attempts)
-                # A copy without traceback: its frames would keep the model's bytes alive.
-                plain = type(error)(error.message, hint=error.hint)
-                self._failures[name, version] = Failure(plain, mark, retry_at, attempts)
+                self._failures[name, version] = Failure(bare(error), mark, retry_at, attempts)
 
     def known_failure(self, name: str, version: int, mark: str) -> HeadraceError | None:
         """Why the same content could not be loaded a moment ago; None where it may be tried."""
