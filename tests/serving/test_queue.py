@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 
 from headrace.core.clock import ManualClock
-from headrace.core.errors import CancelledError, DeadlineError, ExhaustedError, HeadraceError, UnavailableError
-from headrace.serving.batching.policy import BatchPolicy
-from headrace.serving.batching.queue import BatchQueue, run_batch
+from headrace.core.errors import (
+    CancelledError,
+    DeadlineError,
+    ExhaustedError,
+    HeadraceError,
+    InvalidInputError,
+    UnavailableError,
+)
+from headrace.serving.batching.execution import EXTRA_RUNS, run_batch
+from headrace.serving.batching.queue import BatchQueue, Drop
 from headrace.serving.batching.tickets import Ticket, TicketState
+from headrace.serving.config import BatchingConfig
 
 JOIN_S = 60.0
 
@@ -16,10 +24,10 @@ def make(rows: int = 1, **given) -> Ticket:
     return Ticket((np.full((rows, 1), rows, np.float32),), **given)
 
 
-def new_queue(*, max_batch_rows=8, window_s=0.001, parallel=1, max_queue_rows=100):
+def new_queue(*, mixed=False, dropped=lambda _: None, **changes):
     clock = ManualClock()
-    policy = BatchPolicy(max_batch_rows, window_s, parallel)
-    return BatchQueue("late@1", policy, max_queue_rows=max_queue_rows, clock=clock), clock
+    bounds = {"max_batch_rows": 8, "window_us": 1000, "parallel_batches": 1, "max_queue_rows": 100, "adaptive": False}
+    return BatchQueue("late@1", BatchingConfig(**(bounds | changes)), clock, mixed=mixed, dropped=dropped), clock
 
 
 def submit(queue, *tickets):
@@ -28,7 +36,7 @@ def submit(queue, *tickets):
 
 
 def answer(queue, batch):
-    queue.complete(batch, batch.split(batch.assemble()))
+    queue.settle(batch, batch.split(batch.assemble()))
 
 
 def in_thread(function):
@@ -99,21 +107,20 @@ def test_a_deadline_centuries_away_is_slept_towards_like_none():
 
 
 def test_the_second_slot_waits_for_the_window_counted_from_the_first_request():
-    queue, clock = new_queue(parallel=2, window_s=0.001)
+    queue, clock = new_queue(parallel_batches=2)
     first, second, third = make(), make(), make()
     submit(queue, first)
     queue.take(first)
     submit(queue, second)
     clock.advance(0.0009)
     submit(queue, third)
-    with queue._lock:
-        assert queue._try_take(clock.monotonic()) == (None, pytest.approx(0.001))
+    assert queue.poll() == (None, pytest.approx(0.001))
     clock.advance(0.0002)
     assert queue.take(third).tickets == (second, third)
 
 
 def test_the_second_slot_fires_at_once_when_a_batch_is_full():
-    queue, _ = new_queue(parallel=2, max_batch_rows=4)
+    queue, _ = new_queue(parallel_batches=2, max_batch_rows=4)
     first, full = make(), make(4)
     submit(queue, first)
     queue.take(first)
@@ -197,6 +204,41 @@ def test_a_failure_reaches_each_member_once_and_frees_the_slot():
     assert queue.take(after).tickets == (after,)
 
 
+@pytest.mark.parametrize("bad", [{0}, {4}, {6}, {1, 5}])
+def test_bad_requests_fail_alone(bad):
+    """A failed batch is halved until the bad ones are found; the others get their answers."""
+    queue, _ = new_queue()
+    tickets = [make() for _ in range(7)]
+    submit(queue, *tickets)
+    runs = []
+
+    def work(batch):
+        runs.append(len(batch.tickets))
+        if any(batch.tickets.count(tickets[position]) for position in bad):
+            raise HeadraceError("index out of bounds")
+        return batch.split(batch.assemble())
+
+    run_batch(queue, queue.take(tickets[0]), work)
+    assert {position for position, ticket in enumerate(tickets) if ticket.error} == bad
+    assert all(ticket.error or ticket.outputs[0].tolist() == [[1.0]] for ticket in tickets)
+    assert len(runs) <= 1 + 6 * len(bad)
+
+
+def test_a_broken_model_is_not_asked_for_ever():
+    queue, _ = new_queue(max_batch_rows=1000, max_queue_rows=1000)
+    tickets = [make() for _ in range(500)]
+    submit(queue, *tickets)
+    runs = []
+
+    def work(batch):
+        runs.append(len(batch.tickets))
+        raise HeadraceError("broken")
+
+    run_batch(queue, queue.take(tickets[0]), work)
+    assert all(isinstance(ticket.error, HeadraceError) for ticket in tickets)
+    assert len(runs) == 1 + EXTRA_RUNS
+
+
 def test_a_surprise_answers_the_members_and_goes_on():
     queue, _ = new_queue()
     ticket = make()
@@ -226,6 +268,120 @@ def test_a_request_larger_than_the_queue_is_taken_when_the_queue_is_empty():
     assert queue.take(ticket).rows == 50
 
 
+def test_a_queue_whose_executors_are_busy_sheds_what_would_miss_the_target():
+    queue, clock = new_queue(target_ms=20.0)
+    first = make()
+    submit(queue, first)
+    batch = queue.take(first)
+    clock.advance(0.005)
+    answer(queue, batch)  # a row takes 5 ms: one may run and one wait, a third would take 15 ms and the rest of one
+    running, waiting = make(), make()
+    submit(queue, running)
+    queue.take(running)
+    submit(queue, waiting)
+    with pytest.raises(ExhaustedError, match=r"overloaded: 1 rows wait, and 3 more would be answered after .* 20 ms"):
+        queue.submit(make(3))
+    assert queue.waiting_rows == 1
+
+
+def test_the_first_priority_is_served_first_and_none_given_is_the_default():
+    queue, _ = new_queue(max_batch_rows=1)
+    running, last, none, first = make(), make(priority=3), make(), make(priority=1)
+    submit(queue, running)
+    batch = queue.take(running)
+    submit(queue, last, none, first)
+    served = []
+    for _ in range(3):
+        answer(queue, batch)
+        batch, _ = queue.poll()
+        served += batch.tickets
+    assert served == [first, none, last]
+
+
+@pytest.mark.parametrize("priority", [-1, 4])
+def test_a_priority_that_is_not_there_is_refused(priority):
+    queue, _ = new_queue()
+    with pytest.raises(InvalidInputError, match=f"priority is {priority}; allowed: 1, served first, to 3"):
+        queue.submit(make(priority=priority))
+
+
+def test_tickets_that_differ_in_trailing_shape_do_not_share_a_batch():
+    queue, _ = new_queue(mixed=True)
+    running, narrow, wide = make(), make(), Ticket((np.zeros((1, 2), np.float32),))
+    submit(queue, running)
+    batch = queue.take(running)
+    submit(queue, narrow, wide)
+    answer(queue, batch)
+    assert queue.take(narrow).tickets == (narrow,)
+
+
+def test_every_request_without_an_answer_of_the_model_is_counted_with_its_reason():
+    drops = []
+    queue, clock = new_queue(max_queue_rows=4, dropped=drops.append)
+    running, withdrawn, late, early = make(), make(), make(deadline=0.5), make()
+    submit(queue, running)
+    batch = queue.take(running)
+    submit(queue, withdrawn, late, early)
+    with pytest.raises(ExhaustedError):
+        queue.submit(make(2))
+    queue.cancel(withdrawn)
+    queue.cancel(running)
+    clock.advance(1.0)
+    answer(queue, batch)
+    hurried = make(deadline=2.0)
+    submit(queue, hurried)
+    assert queue.take(early).tickets == (early, hurried)
+    clock.advance(2.0)
+    assert queue.take(hurried) is None
+    with pytest.raises(DeadlineError):
+        queue.submit(make(deadline=2.5))
+    queue.close()
+    with pytest.raises(UnavailableError):
+        queue.submit(make())
+    assert drops == [
+        Drop.QUEUE_FULL,
+        Drop.CANCELLED_WAITING,
+        Drop.CANCELLED_RUNNING,
+        Drop.EXPIRED_WAITING,
+        Drop.EXPIRED_RUNNING,
+        Drop.EXPIRED_WAITING,
+        Drop.DRAINING,
+    ]
+
+
+def test_a_ticket_without_a_thread_does_not_keep_the_others_asleep():
+    """When a batch ends, somebody who sleeps is sent to look, though the next ticket's own thread is elsewhere."""
+    queue, _ = new_queue()
+    running, absent, present = make(), make(), make()
+    submit(queue, running)
+    batch = queue.take(running)
+    submit(queue, absent, present)
+    asleep = threading.Event()
+    present._before_sleep = lambda _: asleep.set()
+    wait = in_thread(lambda: queue.take(present))
+    assert asleep.wait(JOIN_S)
+    answer(queue, batch)
+    assert wait().tickets == (absent, present)
+
+
+def test_who_watches_the_window_hands_the_watch_over_when_it_is_withdrawn():
+    queue, clock = new_queue(parallel_batches=2)
+    running, first, second = make(), make(), make()
+    submit(queue, running)
+    queue.take(running)
+    submit(queue, first, second)
+    waits = []
+    for ticket in (first, second):
+        asleep = threading.Event()
+        ticket._before_sleep = lambda _, asleep=asleep: asleep.set()
+        waits.append(in_thread(lambda ticket=ticket: queue.take(ticket)))
+        assert asleep.wait(JOIN_S)
+    clock.advance(1.0)  # the window is over, but its watcher sleeps by another clock
+    queue.cancel(first)
+    assert waits[0]() is None
+    assert waits[1]().tickets == (second,)
+
+
 def test_a_closed_queue_refuses_new_tickets_and_serves_those_it_has():
     queue, _ = new_queue()
     ticket = make()
@@ -233,31 +389,12 @@ def test_a_closed_queue_refuses_new_tickets_and_serves_those_it_has():
     queue.close()
     with pytest.raises(UnavailableError, match="draining"):
         queue.submit(make())
-    assert queue.take().tickets == (ticket,)
-    assert queue.take() is None
-
-
-def test_an_executor_thread_takes_what_a_front_door_submits():
-    queue, _ = new_queue(max_batch_rows=4)
-    tickets = [make() for _ in range(10)]
-
-    def execute():
-        sizes = []
-        while (batch := queue.take()) is not None:
-            sizes.append(len(batch.tickets))
-            answer(queue, batch)
-        return sizes
-
-    wait = in_thread(execute)
-    submit(queue, *tickets)
-    queue.close()
-    assert sum(wait()) == 10
-    assert all(ticket.outputs is not None for ticket in tickets)
+    assert queue.take(ticket).tickets == (ticket,)
 
 
 def test_many_threads_all_get_their_own_answer():
     """No wake-up is lost: with every ticket answered, every thread has returned."""
-    queue, _ = new_queue(max_batch_rows=5, parallel=2, window_s=0.0)
+    queue, _ = new_queue(max_batch_rows=5, parallel_batches=2, window_us=0)
     wrong = []
 
     def client(value):

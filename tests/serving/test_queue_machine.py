@@ -6,14 +6,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from headrace.core.clock import ManualClock
-from headrace.core.errors import DeadlineError, ExhaustedError, HeadraceError
-from headrace.serving.batching.policy import BatchPolicy
+from headrace.core.errors import CancelledError, DeadlineError, ExhaustedError, HeadraceError
+from headrace.serving.batching.policy import PRIORITY_STEP_S
 from headrace.serving.batching.queue import BatchQueue
 from headrace.serving.batching.tickets import Ticket, TicketState
+from headrace.serving.config import BatchingConfig
 
-MAX_BATCH_ROWS = 6
-MAX_QUEUE_ROWS = 20
-PARALLEL = 2
+CONFIG = BatchingConfig(
+    max_batch_rows=6, max_queue_rows=20, window_us=2000, parallel_batches=2, adaptive=False, default_priority=2
+)
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -23,23 +24,33 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.clock = ManualClock()
-        policy = BatchPolicy(MAX_BATCH_ROWS, 0.002, PARALLEL)
-        self.queue = BatchQueue("m@1", policy, max_queue_rows=MAX_QUEUE_ROWS, clock=self.clock)
+        self.drops = []
+        self.queue = BatchQueue("m@1", CONFIG, self.clock, dropped=self.drops.append)
         self.accepted: list[Ticket] = []
+        self.refused = 0
         self.answers: dict[int, object] = {}
         self.running = 0
 
-    @rule(target=tickets, rows=st.integers(1, 8), patience_ms=st.none() | st.integers(0, 5))
-    def submit(self, rows, patience_ms):
+    @rule(
+        target=tickets,
+        rows=st.integers(1, 8),
+        patience_ms=st.none() | st.integers(0, 5),
+        priority=st.integers(0, 3),
+    )
+    def submit(self, rows, patience_ms, priority):
         deadline = None if patience_ms is None else self.clock.monotonic() + patience_ms / 1e3
-        ticket = Ticket((np.full((rows, 1), len(self.accepted), np.float32),), deadline=deadline)
-        full = self.queue.waiting_rows and self.queue.waiting_rows + rows > MAX_QUEUE_ROWS
+        inputs = (np.full((rows, 1), len(self.accepted), np.float32),)
+        ticket = Ticket(inputs, deadline=deadline, priority=priority)
+        waiting = self.queue.waiting_rows
+        full = waiting and waiting + rows > CONFIG.max_queue_rows
         try:
             self.queue.submit(ticket)
         except ExhaustedError:
             assert full
+            self.refused += 1
         except DeadlineError:
             assert patience_ms == 0
+            self.refused += 1
         else:
             assert not full
             assert patience_ms != 0
@@ -50,32 +61,39 @@ class QueueMachine(RuleBasedStateMachine):
     def wait(self, ms):
         self.clock.advance(ms / 1e3)
 
+    @rule(ms=st.integers(90, 210))
+    def wait_longer_than_priorities_count(self, ms):
+        self.clock.advance(ms / 1e3)
+
     @rule(target=batches)
     def take(self):
-        with self.queue._lock:
-            batch, fires_at = self.queue._try_take(self.clock.monotonic())
+        batch, fires_at = self.queue.poll()
         if batch is None:
-            assert self.running == PARALLEL or fires_at is not None or not self.queue.waiting_rows
+            assert self.running == CONFIG.slots or fires_at is not None or not self.queue.waiting_rows
             return None
         self.running += 1
-        assert self.running <= PARALLEL
+        assert self.running <= CONFIG.slots
         assert batch.rows == sum(ticket.rows for ticket in batch.tickets)
-        assert batch.rows <= MAX_BATCH_ROWS or len(batch.tickets) == 1
-        arrived = [self.accepted.index(ticket) for ticket in batch.tickets]
-        assert arrived == sorted(arrived)
+        assert batch.rows <= CONFIG.max_batch_rows or len(batch.tickets) == 1
+        left = [ticket for ticket in self.accepted if ticket.state is TicketState.WAITING]
+        order = [*batch.tickets, *sorted(left, key=self.place)]
+        assert order == sorted(order, key=self.place)
         now = self.clock.monotonic()
         assert all(ticket.deadline is None or now < ticket.deadline for ticket in batch.tickets)
         return batch
+
+    def place(self, ticket):
+        """A ticket's place in the order of service; the clock's steps are whole milliseconds."""
+        late_ms = round((ticket.enqueued_at + (ticket.priority - 1) * PRIORITY_STEP_S) * 1e3)
+        return late_ms, ticket.priority, self.accepted.index(ticket)
 
     @rule(batch=consumes(batches), works=st.booleans())
     def finish(self, batch, works):
         if batch is None:
             return
         self.running -= 1
-        if works:
-            self.queue.complete(batch, batch.split(batch.assemble()))
-        else:
-            self.queue.fail(batch, HeadraceError("no"))
+        parts = batch.split(batch.assemble())
+        self.queue.settle(batch, parts if works else [HeadraceError("no")] * len(parts))
 
     @rule(ticket=tickets)
     def cancel(self, ticket):
@@ -86,7 +104,13 @@ class QueueMachine(RuleBasedStateMachine):
     def rows_are_counted(self):
         waiting = [ticket for ticket in self.accepted if ticket.state is TicketState.WAITING]
         assert self.queue.waiting_rows == sum(ticket.rows for ticket in waiting)
-        assert list(self.queue._waiting) == waiting
+        for level in (1, 2, 3):
+            assert list(self.queue._levels[level - 1]) == [t for t in waiting if t.priority == level]
+
+    @invariant()
+    def every_end_without_the_models_answer_is_counted(self):
+        ended = [ticket.error for ticket in self.accepted if isinstance(ticket.error, DeadlineError | CancelledError)]
+        assert len(self.drops) == self.refused + len(ended)
 
     @invariant()
     def an_answer_is_final_and_is_the_tickets_own(self):

@@ -1,49 +1,92 @@
-"""The batching queue of one model version: `submit` rows, `take` a batch, run it, `complete` its tickets.
+"""The batching queue of one model version: `submit` rows, `take` a batch, run it, `settle` its tickets.
 
-Two kinds of threads take batches, by the same rules:
-
-* a request's own thread (`take(ticket)`) runs the batch it finds ready, its own rows or others', until its ticket is
-  done: a lone request is run where it was read, without a hand-over between threads;
-* an executor thread (`take()`) serves a front door that has no thread to lend, and ends when the queue is closed.
+A request's own thread takes batches (`take(ticket)`): it runs the batch it finds ready, its own rows or others', until
+its ticket is done. So a lone request is run where it was read, without a hand-over between threads. A thread that finds
+nothing to run sleeps on its ticket; when a batch ends, one sleeper is sent to look, the one whose ticket is next.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from enum import Enum
+from threading import Lock
 
 from headrace.core.clock import Clock
-from headrace.core.errors import CancelledError, DeadlineError, ExhaustedError, HeadraceError, UnavailableError
-from headrace.serving.batching.policy import NOW, BatchPolicy
+from headrace.core.errors import (
+    CancelledError,
+    DeadlineError,
+    ExhaustedError,
+    HeadraceError,
+    InvalidInputError,
+    UnavailableError,
+)
+from headrace.serving.batching.controller import Controller
+from headrace.serving.batching.policy import Admission, BatchPolicy, Parameters, next_batch
 from headrace.serving.batching.tickets import Arrays, Batch, Ticket, TicketState
+from headrace.serving.config import BatchingConfig
+
+
+class Drop(Enum):
+    """Why a request got no answer of the model, beside a batch that failed."""
+
+    QUEUE_FULL = "queue_full"
+    OVER_TARGET = "over_target"
+    DRAINING = "draining"
+    EXPIRED_WAITING = "expired_waiting"
+    EXPIRED_RUNNING = "expired_running"
+    CANCELLED_WAITING = "cancelled_waiting"
+    CANCELLED_RUNNING = "cancelled_running"
 
 
 class BatchQueue:
-    """Bounded queue of tickets.
+    """Bounded queue of tickets; the rules are those of `serving.batching.policy`. Every method is safe from any thread.
 
-    Invariants, held whenever the lock is free: `_rows` is the sum of rows of the waiting tickets; every waiting ticket
-    is in `_waiting` once; `_running` counts batches taken and neither completed nor failed; while a batch may fire and
-    nobody is awake to take it, somebody has been woken to do so.
+    Invariants, held whenever the lock is free:
+
+    * every waiting ticket is in the level of its priority once, and in no other; `_rows` is the sum of their rows;
+    * `_running` counts batches taken and not settled;
+    * `_sleepers` holds the waiting and running tickets whose threads sleep and were not woken;
+    * while a batch may fire, now or when a window closes, and somebody sleeps, somebody is awake or sent to look at the
+      queue, or watches the window (`_watcher`).
+
+    Every operation takes time that does not grow with the queue, but for the members of a batch, which are looked at
+    once.
 
     Args:
         name: whose queue it is, for messages.
-        policy: when a batch fires and who is in it.
-        max_queue_rows: rows that may wait.
+        config: bounds.
         clock: monotonic time.
+        mixed: whether tickets may differ in dtypes or trailing shapes; else they are not compared.
+        dropped: told of every request that is refused, expires or is withdrawn; called under the lock.
     """
 
-    def __init__(self, name: str, policy: BatchPolicy, *, max_queue_rows: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: BatchingConfig,
+        clock: Clock,
+        *,
+        mixed: bool = False,
+        dropped: Callable[[Drop], None] = lambda _: None,
+    ) -> None:
         self._name = name
-        self._policy = policy
-        self._max_queue_rows = max_queue_rows
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._arrived = threading.Condition(self._lock)
-        self._waiting: deque[Ticket] = deque()
+        self._config = config
+        self._policy = BatchPolicy.of(config)
+        self._controller = Controller.of(config)
+        self.parameters = Parameters.of(config) if self._controller is None else self._controller.parameters
+        self._alike = Ticket.fits_with if mixed else None
+        self._now = clock.monotonic
+        self._dropped = dropped
+        self._lock = Lock()
+        self._levels: tuple[OrderedDict[Ticket, None], ...] = tuple(
+            OrderedDict() for _ in range(config.priority_levels)
+        )
+        self._sleepers: OrderedDict[Ticket, None] = OrderedDict()
+        self._watcher: Ticket | None = None
         self._rows = 0
         self._running = 0
-        self._executors = 0
+        self._arrived_rows = 0
         self._closed = False
 
     @property
@@ -52,176 +95,203 @@ class BatchQueue:
         return self._rows
 
     def submit(self, ticket: Ticket) -> None:
-        """Put a ticket at the end of the queue.
+        """Put a ticket at the end of its priority's line.
 
         Raises:
+            InvalidInputError: there is no such priority.
             UnavailableError: the queue is closed.
-            ExhaustedError: the queue is full.
+            ExhaustedError: the queue is full, or the answer would come after the target.
             DeadlineError: the ticket's deadline has passed already.
         """
-        now = self._clock.monotonic()
+        priority = ticket.priority or self._config.default_priority
+        if not 0 < priority <= len(self._levels):
+            raise InvalidInputError(f"priority is {priority}; allowed: 1, served first, to {len(self._levels)}")
         with self._lock:
-            if self._closed:
-                raise UnavailableError(f"{self._name} takes no more requests: the server is draining")
-            if self._rows and self._rows + ticket.rows > self._max_queue_rows:
-                raise ExhaustedError(
-                    f"the queue of {self._name} is full: {self._rows} rows wait, at most {self._max_queue_rows} may",
-                    hint="try again in a moment, or send to another replica",
-                )
-            if ticket.deadline is not None and now >= ticket.deadline:
-                raise _too_late(ticket, now)
-            ticket.enqueued_at = now
-            self._waiting.append(ticket)
+            ticket.enqueued_at = now = self._now()
+            self._arrived_rows += ticket.rows
+            if self._closed or (ticket.deadline is not None and now >= ticket.deadline):
+                raise self._refuse_closed_or_late(ticket, now)
+            admission = self._policy.admits(ticket.rows, self.parameters, self._rows, self._running)
+            if admission is not Admission.TAKEN:
+                raise self._refuse(ticket, admission)
+            ticket.priority = priority
+            self._levels[priority - 1][ticket] = None
             self._rows += ticket.rows
-            if self._executors:
-                self._arrived.notify()
 
-    def take(self, ticket: Ticket | None = None) -> Batch | None:
-        """Wait for a batch that may run.
+    def take(self, ticket: Ticket) -> Batch | None:
+        """Wait for a batch that may run, on behalf of a ticket.
 
-        Args:
-            ticket: on whose behalf the caller waits: None is returned once that ticket is done, by whomever. Without
-                a ticket the caller is an executor: None is returned once the queue is closed and empty.
+        Returns:
+            A batch, which the caller runs and settles; None once the ticket is done, by whomever.
         """
-        return self._take_for(ticket) if ticket is not None else self._take_any()
+        slept = False
+        while True:
+            with self._lock:
+                had_task = slept and self._woke(ticket)
+                now = self._now()
+                if ticket.deadline is not None and now >= ticket.deadline and ticket.state is not TicketState.DONE:
+                    self._expire(ticket, now)
+                if ticket.state is TicketState.DONE:
+                    if had_task:
+                        self._send_somebody()
+                    return None
+                batch, fires_at = self._try_take(now)
+                if batch is not None:
+                    return batch
+                until = self._lie_down(ticket, fires_at)
+            ticket.sleep(None if until is None else until - now)
+            slept = True
 
-    def complete(self, batch: Batch, parts: Sequence[Arrays]) -> None:
-        """Give every ticket of a batch its part of the outputs, as `Batch.split` cuts them."""
-        with self._lock:
-            for ticket, part in zip(batch.tickets, parts, strict=True):
-                if ticket.state is not TicketState.DONE:
-                    ticket.outputs = part
-                    self._finish(ticket, None)
-            self._end_run()
+    def poll(self) -> tuple[Batch | None, float | None]:
+        """Take a batch if one may fire now; else say when one may, None for not before a batch ends or a ticket comes.
 
-    def fail(self, batch: Batch, error: HeadraceError) -> None:
-        """Give every ticket of a batch the same error, once."""
+        For who turns the clock by hand, or has other means to wait; does not wait itself.
+        """
         with self._lock:
-            for ticket in batch.tickets:
-                if ticket.state is not TicketState.DONE:
-                    self._finish(ticket, error)
-            self._end_run()
+            return self._try_take(self._now())
+
+    def settle(self, batch: Batch, outcomes: Sequence[Arrays | HeadraceError]) -> None:
+        """End a batch: give every ticket its part of the outputs, as `Batch.split` cuts them, or its error."""
+        with self._lock:
+            for ticket, outcome in zip(batch.tickets, outcomes, strict=True):
+                if ticket.state is TicketState.DONE:
+                    continue
+                if isinstance(outcome, HeadraceError):
+                    ticket.error = outcome
+                else:
+                    ticket.outputs = outcome
+                self._finish(ticket)
+            self._running -= 1
+            if self._controller is not None:
+                self._control(batch)
+            self._send_somebody()
 
     def cancel(self, ticket: Ticket) -> None:
         """Withdraw a ticket; its batch-mates notice nothing, wherever it stands."""
         with self._lock:
             if ticket.state is not TicketState.DONE:
-                self._withdraw(ticket, CancelledError("the client withdrew the request"))
+                waiting = ticket.state is TicketState.WAITING
+                error = CancelledError("the client withdrew the request")
+                self._withdraw(ticket, error, Drop.CANCELLED_WAITING if waiting else Drop.CANCELLED_RUNNING)
 
     def close(self) -> None:
         """Refuse new tickets; those that wait are still served."""
         with self._lock:
             self._closed = True
-            self._arrived.notify_all()
 
-    def _take_for(self, ticket: Ticket) -> Batch | None:
-        while True:
-            with self._lock:
-                now = self._clock.monotonic()
-                if ticket.state is TicketState.DONE:
-                    return None
-                if ticket.deadline is not None and now >= ticket.deadline:
-                    self._withdraw(ticket, _too_late(ticket, now))
-                    return None
-                batch, fires_at = self._try_take(now)
-                if batch is not None:
-                    return batch
-                # Only the thread of the oldest ticket watches the window; it is woken when another becomes the oldest.
-                watches = bool(self._waiting) and self._waiting[0] is ticket
-                until = _earliest(fires_at if watches else None, ticket.deadline)
-            ticket.sleep(None if until is None else until - now)
+    def _refuse_closed_or_late(self, ticket: Ticket, now: float) -> HeadraceError:
+        if self._closed:
+            self._dropped(Drop.DRAINING)
+            return UnavailableError(f"{self._name} takes no more requests: the server is draining")
+        self._dropped(Drop.EXPIRED_WAITING)
+        return _too_late(ticket, now)
 
-    def _take_any(self) -> Batch | None:
-        with self._lock:
-            while True:
-                now = self._clock.monotonic()
-                batch, fires_at = self._try_take(now)
-                if batch is not None:
-                    return batch
-                if self._closed and not self._waiting:
-                    return None
-                deadlines = (ticket.deadline for ticket in self._waiting if ticket.deadline is not None)
-                until = _earliest(fires_at, min(deadlines, default=None))
-                self._executors += 1
-                self._arrived.wait(None if until is None else min(max(0.0, until - now), threading.TIMEOUT_MAX))
-                self._executors -= 1
+    def _refuse(self, ticket: Ticket, admission: Admission) -> ExhaustedError:
+        if admission is Admission.FULL:
+            self._dropped(Drop.QUEUE_FULL)
+            bound = self._config.max_queue_rows
+            text = f"the queue of {self._name} is full: {self._rows} rows wait, at most {bound} may"
+        else:
+            self._dropped(Drop.OVER_TARGET)
+            text = (
+                f"{self._name} is overloaded: {self._rows} rows wait, and {ticket.rows} more would be answered after "
+                f"the target of {self._config.target_ms:g} ms"
+            )
+        return ExhaustedError(text, hint="try again in a moment, or send to another replica")
 
     def _try_take(self, now: float) -> tuple[Batch | None, float | None]:
-        """Take a batch if one may fire now; else say when one may. The caller holds the lock."""
-        self._drop_expired(now)
-        if not self._waiting:
-            return None, None
-        fires_at = self._policy.fires_at(rows=self._rows, oldest_at=self._waiting[0].enqueued_at, running=self._running)
-        if fires_at is None or (fires_at is not NOW and now < fires_at):
-            return None, fires_at
-        tickets = tuple(self._waiting.popleft() for _ in range(self._policy.select(self._waiting)))
+        """As `poll`; the caller holds the lock."""
+        while self._rows:
+            # An idle model fires at once, whoever came first.
+            oldest_at = self._oldest_at() if self._running else now
+            fires_at = self._policy.fires_at(self._rows, self.parameters, oldest_at, self._running)
+            if fires_at is None or now < fires_at:
+                return None, fires_at
+            members = next_batch(self._levels, self.parameters.max_batch_rows, alike=self._alike)
+            expired = [t for t in members if t.deadline is not None and now >= t.deadline]
+            if not expired:
+                return self._begin(members, now), None
+            for ticket in expired:
+                self._expire(ticket, now)
+        return None, None
+
+    def _begin(self, members: list[Ticket], now: float) -> Batch:
         rows = 0
-        for ticket in tickets:
+        for ticket in members:
+            del self._levels[ticket.priority - 1][ticket]
             ticket.state = TicketState.RUNNING
             ticket.taken_at = now
             rows += ticket.rows
         self._rows -= rows
         self._running += 1
-        self._wake_next()  # the rest of the queue may be another batch, for another slot
-        return Batch(tickets, rows), None
+        self._send_somebody()  # what is left may be another batch, for another slot
+        return Batch(tuple(members), rows)
 
-    def _drop_expired(self, now: float) -> None:
-        for ticket in [t for t in self._waiting if t.deadline is not None and now >= t.deadline]:
-            self._withdraw(ticket, _too_late(ticket, now))
+    def _oldest_at(self) -> float:
+        return min(next(iter(level)).enqueued_at for level in self._levels if level)
 
-    def _withdraw(self, ticket: Ticket, error: HeadraceError) -> None:
+    def _control(self, batch: Batch) -> None:
+        assert self._controller is not None
+        now = self._now()
+        first = batch.tickets[0]
+        self.parameters = self._controller.batch_ran(
+            now, batch.rows, now - first.taken_at, now - first.enqueued_at, self._arrived_rows
+        )
+
+    def _expire(self, ticket: Ticket, now: float) -> None:
+        waiting = ticket.state is TicketState.WAITING
+        self._withdraw(ticket, _too_late(ticket, now), Drop.EXPIRED_WAITING if waiting else Drop.EXPIRED_RUNNING)
+
+    def _withdraw(self, ticket: Ticket, error: HeadraceError, drop: Drop) -> None:
         if ticket.state is TicketState.WAITING:
-            was_oldest = self._waiting[0] is ticket
-            self._waiting.remove(ticket)
+            level = self._levels[ticket.priority - 1]
+            if ticket not in level:
+                return  # it was never let in
+            del level[ticket]
             self._rows -= ticket.rows
-            if was_oldest:
-                self._wake_next()
-        self._finish(ticket, error)
-
-    def _finish(self, ticket: Ticket, error: HeadraceError | None) -> None:
         ticket.error = error
+        watched = self._watcher is ticket
+        self._finish(ticket)
+        self._dropped(drop)
+        if watched:
+            self._send_somebody()
+
+    def _finish(self, ticket: Ticket) -> None:
         ticket.state = TicketState.DONE
+        self._sleepers.pop(ticket, None)
+        if self._watcher is ticket:
+            self._watcher = None
         ticket.wake()
 
-    def _end_run(self) -> None:
-        self._running -= 1
-        self._wake_next()
+    def _lie_down(self, ticket: Ticket, fires_at: float | None) -> float | None:
+        """Note that a ticket's thread goes to sleep; until when. One sleeper watches the window."""
+        self._sleepers[ticket] = None
+        if fires_at is None or self._watcher is not None:
+            return ticket.deadline
+        self._watcher = ticket
+        return fires_at if ticket.deadline is None else min(fires_at, ticket.deadline)
 
-    def _wake_next(self) -> None:
-        """Wake whoever shall look at the queue next: an idle executor, else the thread of the oldest ticket."""
-        if self._waiting:
-            if self._executors:
-                self._arrived.notify()
-            else:
-                self._waiting[0].wake()
+    def _woke(self, ticket: Ticket) -> bool:
+        """Note that a ticket's thread is awake; whether it was to look at the queue, or watched the window."""
+        self._sleepers.pop(ticket, None)
+        had_task = ticket.sent or self._watcher is ticket
+        ticket.sent = False
+        if self._watcher is ticket:
+            self._watcher = None
+        return had_task
 
-
-def run_batch(queue: BatchQueue, batch: Batch, work: Callable[[Batch], Sequence[Arrays]]) -> None:
-    """Run a taken batch and answer its tickets, whatever happens.
-
-    Args:
-        queue: where the batch was taken.
-        batch: the batch.
-        work: gives each ticket's part of the outputs, or raises.
-
-    Raises:
-        BaseException: what `work` raised beyond the project's errors; the tickets have been answered by then.
-    """
-    try:
-        parts = work(batch)
-    except HeadraceError as error:
-        queue.fail(batch, error)
-    except BaseException:
-        queue.fail(batch, HeadraceError("the batch failed"))
-        raise
-    else:
-        queue.complete(batch, parts)
+    def _send_somebody(self) -> None:
+        """Send a sleeper to look at the queue, where a batch may fire soon."""
+        if not self._rows or not self._sleepers or self._running >= self._policy.parallel_batches:
+            return
+        scout = next_batch(self._levels, 1)[0]
+        if scout not in self._sleepers:
+            scout = next(iter(self._sleepers))
+        del self._sleepers[scout]
+        scout.sent = True
+        scout.wake()
 
 
 def _too_late(ticket: Ticket, now: float) -> DeadlineError:
-    waited_ms = max(0.0, now - ticket.enqueued_at) * 1e3 if ticket.enqueued_at else 0.0
+    waited_ms = max(0.0, now - ticket.enqueued_at) * 1e3
     return DeadlineError(f"the deadline passed after {waited_ms:.1f} ms in the queue")
-
-
-def _earliest(*times: float | None) -> float | None:
-    return min((time for time in times if time is not None), default=None)

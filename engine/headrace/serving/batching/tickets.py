@@ -28,12 +28,14 @@ class TicketState(Enum):
 class Ticket:
     """One request's place in a queue and its answer.
 
-    Invariants: state, outputs and error are written under the queue's lock, and DONE is final: an answer that comes
-    after a deadline or a cancellation is dropped. `wake` holds at most one token, so waking twice is waking once.
+    Invariants: all but `inputs`, `rows` and `deadline` is written under the queue's lock, and DONE is final: an answer
+    that comes after a deadline or a cancellation is dropped. `wake` holds at most one token, so waking twice is waking
+    once.
 
     Args:
         inputs: one array a tensor, all with the same number of rows.
         deadline: monotonic seconds after which nobody wants the answer; None: no limit.
+        priority: 1 is served first; 0: the queue's default.
         before_sleep: called once, before its thread first sleeps: the place to watch for the client's withdrawal, so
             that a request which is run at once does not pay for it.
     """
@@ -46,7 +48,9 @@ class Ticket:
         "error",
         "inputs",
         "outputs",
+        "priority",
         "rows",
+        "sent",
         "state",
         "taken_at",
     )
@@ -56,16 +60,19 @@ class Ticket:
         inputs: Arrays,
         *,
         deadline: float | None = None,
+        priority: int = 0,
         before_sleep: Callable[[Ticket], None] | None = None,
     ) -> None:
         self.inputs = inputs
-        self.rows = int(inputs[0].shape[0])
+        self.rows: int = inputs[0].shape[0]
         self.deadline = deadline
+        self.priority = priority
         self.enqueued_at = 0.0
         self.taken_at = 0.0
         self.state = TicketState.WAITING
         self.outputs: Arrays | None = None
         self.error: HeadraceError | None = None
+        self.sent = False  # its thread is on its way to look at the queue
         self._before_sleep = before_sleep
         self._token = threading.Lock()
         self._token.acquire()
@@ -89,9 +96,9 @@ class Ticket:
         self._token.acquire(timeout=-1 if seconds is None else min(max(0.0, seconds), threading.TIMEOUT_MAX))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Tickets that run together, in the order they came.
+    """Tickets that run together, in the order of the queue.
 
     Attributes:
         tickets: at least one.
@@ -105,12 +112,22 @@ class Batch:
         """Stack the tickets' inputs; a lone ticket's arrays are passed on without a copy."""
         if len(self.tickets) == 1:
             return self.tickets[0].inputs
-        return tuple(np.concatenate(parts) for parts in zip(*(t.inputs for t in self.tickets), strict=True))
+        return tuple(np.concatenate(parts) for parts in zip(*[t.inputs for t in self.tickets], strict=True))
 
     def split(self, outputs: Arrays) -> list[Arrays]:
         """Cut outputs of all rows into one view a ticket."""
         if len(self.tickets) == 1:
             return [outputs]
-        stops = np.cumsum([ticket.rows for ticket in self.tickets]).tolist()
-        starts = [0, *stops[:-1]]
-        return [tuple(out[a:b] for out in outputs) for a, b in zip(starts, stops, strict=True)]
+        parts: list[Arrays] = []
+        start = 0
+        for ticket in self.tickets:
+            stop = start + ticket.rows
+            parts.append(tuple(out[start:stop] for out in outputs))
+            start = stop
+        return parts
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Two batches of half the tickets each; a lone ticket has no halves."""
+        middle = len(self.tickets) // 2
+        first, second = self.tickets[:middle], self.tickets[middle:]
+        return Batch(first, sum(t.rows for t in first)), Batch(second, sum(t.rows for t in second))

@@ -9,9 +9,9 @@ from uuid import uuid4
 from headrace.core.clock import Clock
 from headrace.core.errors import HeadraceError
 from headrace.core.logging import get_logger
-from headrace.serving.batching.policy import BatchPolicy
-from headrace.serving.batching.queue import BatchQueue, run_batch
-from headrace.serving.batching.tickets import Arrays, Batch, Ticket
+from headrace.serving.batching.execution import run_batch
+from headrace.serving.batching.queue import BatchQueue
+from headrace.serving.batching.tickets import Arrays, Batch, Ticket, TicketState
 from headrace.serving.config import BatchingConfig
 from headrace.serving.models.cache import VersionCache
 from headrace.serving.runtime.session import Session
@@ -69,8 +69,10 @@ class ServedVersion:
         self.batching = batching
         self.cache = cache
         self.statistics = VersionStatistics()
+        mixed = any(-1 in tensor.shape[1:] for tensor in session.inputs)
+        dropped = self.statistics.request_dropped
         self.queue = BatchQueue(
-            str(identity), BatchPolicy.of(batching), max_queue_rows=batching.max_queue_rows, clock=clock
+            str(identity), batching, clock, mixed=mixed, dropped=lambda reason: dropped(reason.value)
         )
 
     def infer(self, ticket: Ticket) -> Arrays:
@@ -94,10 +96,11 @@ class ServedVersion:
     def _run(self, ticket: Ticket) -> Arrays:
         self.queue.submit(ticket)
         try:
-            while (batch := self.queue.take(ticket)) is not None:
+            while ticket.state is not TicketState.DONE and (batch := self.queue.take(ticket)) is not None:
                 run_batch(self.queue, batch, self._work)
-        finally:
-            self.queue.cancel(ticket)  # a no-op unless this thread failed: no ticket stays behind without a thread
+        except BaseException:
+            self.queue.cancel(ticket)  # no ticket stays behind without a thread
+            raise
         if ticket.error is not None:
             raise ticket.error
         assert ticket.outputs is not None
@@ -127,7 +130,7 @@ class ServedVersion:
         self.statistics.batch_ran(
             batch.rows,
             BatchTimes(
-                queue_s=tuple(ticket.taken_at - ticket.enqueued_at for ticket in batch.tickets),
+                queue_s=[ticket.taken_at - ticket.enqueued_at for ticket in batch.tickets],
                 assemble_s=assembled - start,
                 infer_s=inferred - assembled,
                 split_s=done - inferred,
