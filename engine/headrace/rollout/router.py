@@ -10,6 +10,15 @@ from headrace.rollout.state import ReleaseState, ReleaseStatus, Strategy
 
 
 @dataclass(frozen=True)
+class Split:
+    """A candidate's part of the traffic: keys whose `stable_bucket` with the salt is below `buckets` fall to it."""
+
+    version: int
+    buckets: int
+    salt: str
+
+
+@dataclass(frozen=True)
 class Router:
     """Routes one model's requests as its release state says; pure, safe to share between threads.
 
@@ -32,11 +41,18 @@ class Router:
                 f"model '{state.model}' has no champion",
                 hint="train and register one: headrace run",
             )
-        if state.candidate is None or state.strategy is Strategy.SHADOW:
-            return state.champion
-        if stable_bucket(key, state.salt) < round(state.share * BUCKETS):
-            return state.candidate
+        split = self.split
+        if split is not None and stable_bucket(key, split.salt) < split.buckets:
+            return split.version
         return state.champion
+
+    @property
+    def split(self) -> Split | None:
+        """The candidate's part of the traffic; None where it answers nobody."""
+        state = self.state
+        if state.candidate is None or state.strategy is Strategy.SHADOW:
+            return None
+        return Split(state.candidate, round(state.share * BUCKETS), state.salt)
 
     @property
     def versions(self) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ from headrace.serving.telemetry.process import ProcessMetrics
 from headrace.serving.telemetry.recorder import Recorder
 from headrace.serving.telemetry.traces import TracedApplication, Tracer
 from headrace.serving.transport.certificates import read_certificates
-from headrace.serving.transport.grpcio import GrpcTransport
+from headrace.serving.transport.choice import open_transport
 from headrace.serving.transport.seam import Application, Transport
 
 _LOG = get_logger("serving")
@@ -84,8 +84,11 @@ class Assembly:
             AlreadyExistsError: the port is taken.
         """
         config = self._config
-        self._transport = GrpcTransport(self._front, threads=config.threads, limits=config.limits, tls=config.tls)
-        return self._transport.listen(config.host, port, reuse_port=reuse_port)
+        transport = open_transport(self._front, self.application.methods, config, self._recorder)
+        self._transport = transport
+        self.manager.listeners.append(transport.publish)
+        transport.publish(self.manager.fleet)
+        return transport.listen(config.host, port, reuse_port=reuse_port)
 
     def drain(self, grace_s: float) -> bool:
         """Refuse new calls and let those in flight end; whether they did within the grace period."""

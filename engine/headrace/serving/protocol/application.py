@@ -40,6 +40,11 @@ class ServingApplication:
         self.service.ready = ready
         self.health.set_serving(serving=ready)
 
+    @property
+    def methods(self) -> dict[str, Kind]:
+        """Every path and how its method talks."""
+        return dict.fromkeys(self._unary, Kind.UNARY) | dict.fromkeys(self._streams, Kind.STREAM)
+
     def kind(self, path: str) -> Kind | None:
         """How the method at a path talks; None where there is no such method."""
         if path in self._unary:

@@ -1,0 +1,131 @@
+"""The native transport: HTTP/2 and gRPC in C++, batches assembled in native memory, Python called once a batch.
+
+Plain ModelInfer requests are read from the wire into the open batch of their model version and answered from the
+batch's outputs; executor threads here only run the graph. Every other call goes to the application as bytes, on threads
+of their own, and so does every ModelInfer request that is not plain or not valid: the service says what is wrong with
+it. docs/decisions/0517 has the measurements behind the shape.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+
+from headrace.core.errors import AlreadyExistsError, CorruptedError
+from headrace.serving.config import LimitsConfig, ServingConfig, TlsConfig
+from headrace.serving.models.fleet import Fleet
+from headrace.serving.telemetry.recorder import Recorder
+from headrace.serving.transport import _front
+from headrace.serving.transport.native_calls import CallDesk
+from headrace.serving.transport.native_lanes import LaneBook
+from headrace.serving.transport.seam import Application, Kind
+from headrace.wire.methods import METHODS
+
+INFER_PATH = METHODS["ModelInfer"].path
+FOREVER = -1.0
+"""A duration without an end, as the door takes it."""
+
+
+class NativeTransport:
+    """Owns the door and the threads that stand behind it.
+
+    Args:
+        application: who answers what the door does not.
+        methods: paths of the application and how each talks.
+        config: limits, TLS, threads and batches that run at a time.
+        recorder: where answers go; None: predictions are not logged.
+
+    Raises:
+        CorruptedError: certificate and key cannot be used.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        application: Application,
+        methods: Mapping[str, Kind],
+        config: ServingConfig,
+        *,
+        recorder: Recorder | None,
+    ) -> None:
+        try:
+            self._front = _front.Front(_options(methods, config))
+        except RuntimeError as error:
+            raise CorruptedError(str(error)) from error
+        self._lanes = LaneBook(self._front, recorder)
+        self._desk = CallDesk(
+            self._front, application, infer_path=INFER_PATH, max_message_bytes=config.limits.max_message_bytes
+        )
+        self._threads = [
+            *(self._thread("executor", self._lanes.run) for _ in range(config.batching.slots)),
+            *(self._thread("native-call", self._desk.work) for _ in range(config.threads)),
+            self._thread("native-withdrawn", self._desk.watch_withdrawals),
+        ]
+
+    def listen(self, host: str, port: int, *, reuse_port: bool = False) -> int:
+        """Bind the port and begin to answer; the port.
+
+        Raises:
+            AlreadyExistsError: the port is taken, or is not this process's to take.
+        """
+        try:
+            bound = self._front.listen(host, port, reuse_port)
+        except OSError as error:
+            raise AlreadyExistsError(f"port {port} on {host} cannot be bound", hint="choose another port") from error
+        for thread in self._threads:
+            thread.start()
+        return bound
+
+    def publish(self, fleet: Fleet) -> None:
+        """Learn what is served from now on; calls in flight keep what they have."""
+        self._lanes.publish(fleet)
+
+    def drain(self, grace_s: float) -> bool:
+        """Refuse new calls, let those in flight end within the grace period, close the port.
+
+        Returns:
+            Whether every call ended in time; the others were cancelled.
+        """
+        answered = self._front.drain(grace_s)
+        self._front.close()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(grace_s + 1.0)
+        return answered
+
+    def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=work, name=name, daemon=True)
+
+
+def _options(methods: Mapping[str, Kind], config: ServingConfig) -> _front.FrontOptions:
+    options = _front.FrontOptions()
+    options.limits = _limits(config.limits)
+    options.infer_path = INFER_PATH
+    options.unary_paths = {path for path, kind in methods.items() if kind is Kind.UNARY}
+    options.conversation_paths = {path for path, kind in methods.items() if kind is Kind.STREAM}
+    options.id_prefix = f"{secrets.token_hex(6)}-n"
+    options.authorize = config.access is not None
+    if config.tls is not None:
+        _set_tls(options, config.tls)
+    return options
+
+
+def _limits(config: LimitsConfig) -> _front.Limits:
+    limits = _front.Limits()
+    limits.max_message_bytes = config.max_message_bytes
+    limits.max_header_bytes = config.max_header_bytes
+    limits.max_connections = config.max_connections
+    limits.max_streams = config.max_streams
+    limits.set_times(
+        FOREVER if config.max_connection_age_s is None else config.max_connection_age_s,
+        FOREVER if config.max_connection_idle_s is None else config.max_connection_idle_s,
+        config.keepalive_s,
+        config.handshake_s,
+    )
+    return limits
+
+
+def _set_tls(options: _front.FrontOptions, tls: TlsConfig) -> None:
+    options.set_tls(str(tls.certificate), str(tls.key), str(tls.client_ca) if tls.client_ca is not None else "")

@@ -1,0 +1,178 @@
+// The front door: sockets, connections, lanes, and the threads that take turns at them.
+//
+// One lock guards everything. One thread at a time, the leader, waits for the network and acts on it. Executor threads
+// (Python's) lead while they have nothing to run, so that a lone request is run by the thread that read it; while all of
+// them run batches, the attendant, a thread of the door's own, looks every millisecond, so that long batches delay
+// neither deadlines nor refusals.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "answer.h"
+#include "connection.h"
+#include "lane.h"
+#include "client_limits.h"
+#include "routes.h"
+
+namespace headrace {
+
+enum class EventKind : std::uint8_t { kCall, kOpen, kMessage, kHalfClose };
+
+/// Something the Python service shall do.
+struct Event {
+  EventKind kind;
+  std::uint64_t call = 0;
+  std::string path;
+  std::string message;
+  std::string encoding;  // of the message, where it is compressed
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::optional<double> time_left_s;
+  std::string peer;
+};
+
+struct FrontOptions {
+  Limits limits;
+  TlsFiles tls;  // empty certificate: plain HTTP/2
+  std::string infer_path;
+  std::unordered_set<std::string> unary_paths;
+  std::unordered_set<std::string> conversation_paths;
+  std::string id_prefix;
+  bool authorize = false;  // only requests with a trusted credential are answered natively
+};
+
+struct FrontCounts {
+  std::uint64_t connections = 0;
+  std::uint64_t accepted = 0;
+  std::uint64_t refused_connections = 0;
+  std::uint64_t native_requests = 0;
+  std::uint64_t python_calls = 0;
+};
+
+class Front : private CallHandler {
+ public:
+  explicit Front(FrontOptions options);
+  ~Front() override;
+
+  /// Bind and listen; the port. Throws std::system_error.
+  int listen(const std::string& host, int port, bool reuse_port);
+
+  /// Swap the routes; batches and requests keep their lanes.
+  void publish(Routes routes);
+  void set_parameters(Lane& lane, const BatchParameters& parameters);
+  /// Let requests with this credential be answered natively, until `distrust`.
+  void trust(const std::string& credential);
+  void distrust();
+
+  /// Wait for a batch; null once the door is closed.
+  std::unique_ptr<Batch> take();
+  /// Answer a batch's members; ids and rows of those that were answered, where the lane wants to know.
+  std::vector<std::pair<std::string, std::pair<std::size_t, std::size_t>>> complete(
+      std::unique_ptr<Batch> batch, const std::vector<OutputView>& outputs);
+  void fail(std::unique_ptr<Batch> batch, Status status, const std::string& text);
+  /// Divide a batch of several members, so that the halves can be tried one by one.
+  std::pair<std::unique_ptr<Batch>, std::unique_ptr<Batch>> halve(std::unique_ptr<Batch> batch);
+
+  /// Wait for something the Python service shall do; nothing once the door is closed.
+  std::optional<Event> next_event();
+  /// Wait for a call that its client has withdrawn; 0 once the door is closed.
+  std::uint64_t next_withdrawn();
+  void reply(std::uint64_t call, std::string_view message);
+  void finish(std::uint64_t call, Status status, const std::string& text, bool pushback);
+  /// A conversation's message, of so many bytes, was worked on: the next one may come.
+  void handled(std::uint64_t call, std::size_t bytes);
+
+  /// Refuse new calls, wait for those in flight; whether all ended in time.
+  bool drain(double grace_s);
+  void close();
+
+  [[nodiscard]] FrontCounts counts();
+  /// Whether nothing waits or runs in a lane.
+  [[nodiscard]] bool is_idle(const Lane& lane);
+  /// Copy of a lane's statistics and the rows that wait in it.
+  [[nodiscard]] std::pair<LaneStatistics, std::size_t> statistics(Lane& lane);
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  // front_calls.cc: what connections tell, and what becomes of it.
+  void began(Stream& stream) override;
+  void received(Stream& stream, std::string_view message, bool compressed) override;
+  void half_closed(Stream& stream) override;
+  void closed(Stream& stream) override;
+  bool reserve(std::size_t bytes) override;
+  void release(std::size_t bytes) override;
+  bool infer(Stream& stream, std::string_view message);
+  void to_python(Stream& stream, std::string_view message, bool compressed);
+  void next_message(Stream& stream);
+  void post(Stream& stream, EventKind kind, std::string message, std::string encoding);
+  void end(Stream& stream, Status status, std::string text, bool pushback = false);
+  void expire(Nanos now);
+  Stream* find_call(std::uint64_t call);
+
+  // front.cc: threads, sockets, batches.
+  void attend();
+  void lead(Lock& lock, Nanos until);
+  void poll(Lock& lock, Nanos until);
+  void on_event(std::uint64_t serial, std::uint32_t events, Nanos now);
+  void accept_all(Nanos now);
+  void drop(std::uint64_t serial);
+  void touch(Connection& connection);
+  void flush_touched(Nanos now);
+  void tick(Nanos now);
+  void kick();
+  std::unique_ptr<Batch> next_batch(Nanos now);
+  [[nodiscard]] Nanos next_time();
+  [[nodiscard]] std::size_t calls_in_flight() const;
+
+  const FrontOptions options_;
+  std::shared_ptr<TlsContext> tls_;
+  int epoll_ = -1;
+  int kick_ = -1;
+  int listener_ = -1;
+
+  std::mutex mutex_;
+  std::condition_variable executors_;
+  std::condition_variable attendant_;
+  std::condition_variable events_ready_;
+  std::condition_variable withdrawn_ready_;
+
+  // Guarded by mutex_:
+  Routes routes_;
+  std::vector<std::shared_ptr<Lane>> lanes_;  // those with requests, or that had some lately; turns are taken over them
+  std::size_t turn_ = 0;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  std::vector<std::uint64_t> touched_;
+  std::uint64_t next_serial_ = 16;
+  std::uint64_t next_call_ = 1;
+  std::uint64_t next_id_ = 1;
+  std::unordered_map<std::uint64_t, Stream*> calls_;
+  std::deque<Event> events_;
+  std::deque<std::uint64_t> withdrawn_;
+  std::unordered_set<std::string> trusted_;
+  DeadlineHeap deadlines_;
+  std::size_t buffered_ = 0;
+  Nanos now_ = 0;
+  Nanos next_tick_ = 0;
+  FrontCounts counts_;
+  bool leading_ = false;
+  bool attendant_sleeps_ = false;
+  std::size_t executors_waiting_ = 0;
+  std::size_t running_ = 0;
+  Nanos unattended_ = 0;
+  Nanos last_batch_ = 0;
+  bool draining_ = false;
+  bool closed_ = false;
+  std::thread attendant_thread_;
+};
+
+}  // namespace headrace

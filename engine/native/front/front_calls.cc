@@ -1,0 +1,311 @@
+// What becomes of a call: a place in a lane, a way to the Python service, or an answer at once.
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "front.h"
+#include "infer_request.h"
+
+namespace headrace {
+namespace {
+
+constexpr std::size_t kInboxMessages = 16;
+
+std::string too_late(Nanos waited) {
+  char text[80];
+  std::snprintf(text, sizeof text, "the deadline passed after %.1f ms in the queue", static_cast<double>(waited) / 1e6);
+  return text;
+}
+
+}  // namespace
+
+void Front::began(Stream& stream) {
+  Connection& connection = *stream.connection;
+  touch(connection);
+  if (!stream.grpc) return connection.refuse_http(stream, "415");
+  if (!stream.post) return connection.refuse_http(stream, "405");
+  if (stream.header_bytes > options_.limits.max_header_bytes) {
+    return connection.refuse(stream, Status::kResourceExhausted,
+                             "header fields of " + std::to_string(stream.header_bytes) + " bytes came; at most " +
+                                 std::to_string(options_.limits.max_header_bytes) + " are allowed");
+  }
+  if (stream.bad_timeout)
+    return connection.refuse(stream, Status::kInvalidArgument, "grpc-timeout is no duration such as 100m or 2S");
+  if (draining_) return connection.refuse(stream, Status::kUnavailable, "the server is draining");
+  stream.conversation = options_.conversation_paths.contains(stream.path);
+  if (!stream.conversation && !options_.unary_paths.contains(stream.path))
+    return connection.refuse(stream, Status::kUnimplemented, std::string(stream.path).append(" is no method of this server"));
+  if (stream.deadline != kNever) deadlines_.add(&stream);
+  if (stream.conversation) to_python(stream, {}, false);
+}
+
+void Front::received(Stream& stream, std::string_view message, bool compressed) {
+  touch(*stream.connection);
+  if (!stream.conversation) {
+    if (compressed || stream.path != options_.infer_path || !infer(stream, message))
+      to_python(stream, message, compressed);
+    return;
+  }
+  if (stream.finished) return;
+  if (stream.inbox.size() >= kInboxMessages * 64) {  // flow control bounds their bytes; empty messages have none
+    return end(stream, Status::kResourceExhausted, "too many messages of the stream wait");
+  }
+  stream.inbox.emplace_back(message, compressed);
+  next_message(stream);
+}
+
+void Front::half_closed(Stream& stream) {
+  touch(*stream.connection);
+  next_message(stream);
+}
+
+/// Give the request to a lane, or refuse it; false where Python has to look at it.
+bool Front::infer(Stream& stream, std::string_view message) {
+  if (options_.authorize && !trusted_.contains(stream.credential)) return false;
+  InferRequest read;
+  if (!read_plain(message, read)) return false;
+  const auto route = routes_.find(read.model);
+  if (route == routes_.end()) return false;
+  std::string id;
+  if (read.id.empty()) {
+    id = options_.id_prefix + std::to_string(next_id_++);
+    read.id = id;
+  }
+  auto lane = route->second.pick(read.version, read.id);
+  if (!lane) return false;
+  if (read.timeout_us != 0 && read.timeout_us < INT64_MAX / kMicrosecond / 2 &&
+      now_ + read.timeout_us * kMicrosecond < stream.deadline) {
+    deadlines_.remove(&stream);
+    stream.deadline = now_ + read.timeout_us * kMicrosecond;
+    deadlines_.add(&stream);
+  }
+  const std::optional<Admission> admission = lane->submit(read, &stream, now_);
+  if (!admission) return false;
+  ++counts_.native_requests;
+  if (admission != Admission::kTaken) {
+    lane->statistics.request_ended(Status::kResourceExhausted, monotonic_now() - now_);
+    const std::string rows = std::to_string(lane->waiting_rows());
+    const std::string why =
+        admission == Admission::kFull
+            ? "the queue of " + lane->name + " is full: " + rows + " rows wait, at most " +
+                  std::to_string(lane->parameters.max_queue_rows) + " may"
+            : lane->name + " is overloaded: " + rows + " rows wait, and the answer would come too late";
+    end(stream, Status::kResourceExhausted, why + "\n  hint: try again in a moment, or send to another replica", true);
+    return true;
+  }
+  stream.owner = Owner::kLane;
+  stream.waiting = lane->last;
+  if (lane->waiting_rows() == lane->last->rows && std::find(lanes_.begin(), lanes_.end(), lane) == lanes_.end())
+    lanes_.push_back(lane);
+  stream.lane = std::move(lane);
+  return true;
+}
+
+void Front::to_python(Stream& stream, std::string_view message, bool compressed) {
+  stream.owner = Owner::kPython;
+  stream.call = next_call_++;
+  calls_.emplace(stream.call, &stream);
+  ++counts_.python_calls;
+  post(stream, stream.conversation ? EventKind::kOpen : EventKind::kCall, std::string(message),
+       compressed ? stream.encoding : "");
+  stream.python_busy = true;
+}
+
+void Front::post(Stream& stream, EventKind kind, std::string message, std::string encoding) {
+  Event event;
+  event.kind = kind;
+  event.call = stream.call;
+  event.message = std::move(message);
+  event.encoding = std::move(encoding);
+  if (kind == EventKind::kCall || kind == EventKind::kOpen) {
+    event.path = stream.path;
+    event.metadata = std::move(stream.metadata);
+    if (stream.deadline != kNever) event.time_left_s = static_cast<double>(stream.deadline - now_) / 1e9;
+    event.peer = stream.connection->peer;
+  }
+  events_.push_back(std::move(event));
+  events_ready_.notify_one();
+}
+
+/// Give Python a conversation's next message, or its end, once it is done with the one before.
+void Front::next_message(Stream& stream) {
+  if (stream.python_busy || stream.finished) return;
+  if (!stream.inbox.empty()) {
+    auto [message, compressed] = std::move(stream.inbox.front());
+    stream.inbox.pop_front();
+    stream.python_busy = true;
+    post(stream, EventKind::kMessage, std::move(message), compressed ? stream.encoding : "");
+  } else if (stream.half_closed && !stream.half_close_told) {
+    stream.half_close_told = true;
+    stream.python_busy = true;
+    post(stream, EventKind::kHalfClose, {}, {});
+  }
+}
+
+void Front::handled(std::uint64_t call, std::size_t bytes) {
+  const Lock lock(mutex_);
+  Stream* stream = find_call(call);
+  if (stream == nullptr) return;
+  stream->python_busy = false;
+  if (bytes != 0) stream->connection->consume(*stream, bytes);
+  touch(*stream->connection);
+  next_message(*stream);
+  flush_touched(monotonic_now());
+}
+
+/// End a call with a status, whoever works on it.
+void Front::end(Stream& stream, Status status, std::string text, bool pushback) {
+  if (stream.finished) return;
+  touch(*stream.connection);
+  deadlines_.remove(&stream);
+  if (stream.waiting != nullptr) {
+    stream.lane->statistics.request_ended(status, now_ - stream.waiting->enqueued);
+    stream.lane->withdraw(std::exchange(stream.waiting, nullptr));
+  } else if (stream.running != nullptr) {
+    stream.lane->statistics.request_ended(status, now_ - stream.running->enqueued);
+    std::exchange(stream.running, nullptr)->stream = nullptr;
+  }
+  stream.status = status;
+  stream.message = std::move(text);
+  stream.pushback = pushback;
+  if (stream.half_closed || stream.conversation) {
+    stream.connection->answer(stream);
+  } else {
+    stream.connection->refuse(stream, status, std::move(stream.message));
+  }
+}
+
+void Front::expire(Nanos now) {
+  while (deadlines_.earliest() <= now) {
+    Stream& stream = *deadlines_.first();
+    const Request* request = stream.waiting != nullptr ? stream.waiting : stream.running;
+    const Nanos since = request != nullptr ? request->enqueued : stream.began;
+    if (stream.owner == Owner::kPython) {
+      withdrawn_.push_back(stream.call);
+      withdrawn_ready_.notify_one();
+    }
+    end(stream, Status::kDeadlineExceeded, too_late(now - since));
+  }
+}
+
+void Front::closed(Stream& stream) {
+  deadlines_.remove(&stream);
+  if (stream.waiting != nullptr) {
+    stream.lane->statistics.request_ended(Status::kCancelled, now_ - stream.waiting->enqueued);
+    stream.lane->withdraw(stream.waiting);
+  }
+  if (stream.running != nullptr) {
+    stream.lane->statistics.request_ended(Status::kCancelled, now_ - stream.running->enqueued);
+    stream.running->stream = nullptr;
+  }
+  if (stream.call != 0) {
+    calls_.erase(stream.call);
+    if (stream.conversation || !stream.finished) {
+      withdrawn_.push_back(stream.call);
+      withdrawn_ready_.notify_one();
+    }
+  }
+}
+
+bool Front::reserve(std::size_t bytes) {
+  if (buffered_ + bytes > kBufferedBytes) return false;
+  buffered_ += bytes;
+  return true;
+}
+
+void Front::release(std::size_t bytes) { buffered_ -= bytes; }
+
+Stream* Front::find_call(std::uint64_t call) {
+  const auto found = calls_.find(call);
+  return found == calls_.end() ? nullptr : found->second;
+}
+
+std::optional<Event> Front::next_event() {
+  Lock lock(mutex_);
+  events_ready_.wait(lock, [this] { return closed_ || !events_.empty(); });
+  if (closed_) return std::nullopt;
+  Event event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
+std::uint64_t Front::next_withdrawn() {
+  Lock lock(mutex_);
+  withdrawn_ready_.wait(lock, [this] { return closed_ || !withdrawn_.empty(); });
+  if (closed_) return 0;
+  const std::uint64_t call = withdrawn_.front();
+  withdrawn_.pop_front();
+  return call;
+}
+
+void Front::reply(std::uint64_t call, std::string_view message) {
+  const Lock lock(mutex_);
+  Stream* stream = find_call(call);
+  if (stream == nullptr || stream->finished) return;
+  now_ = monotonic_now();
+  if (stream->out.size() - stream->out_at > options_.limits.max_message_bytes)
+    return end(*stream, Status::kResourceExhausted, "the client does not read the stream's answers");
+  append_frame_header(stream->out, message.size());
+  stream->out.append(message);
+  touch(*stream->connection);
+  if (stream->conversation) {
+    stream->connection->resume(*stream);
+  } else {
+    deadlines_.remove(stream);
+    stream->connection->answer(*stream);
+  }
+  flush_touched(now_);
+}
+
+void Front::finish(std::uint64_t call, Status status, const std::string& text, bool pushback) {
+  const Lock lock(mutex_);
+  Stream* stream = find_call(call);
+  if (stream == nullptr || stream->finished) return;
+  now_ = monotonic_now();
+  end(*stream, status, text, pushback);
+  flush_touched(now_);
+}
+
+std::vector<std::pair<std::string, std::pair<std::size_t, std::size_t>>> Front::complete(
+    std::unique_ptr<Batch> batch, const std::vector<OutputView>& outputs) {
+  const Lock lock(mutex_);
+  now_ = monotonic_now();
+  std::vector<std::pair<std::string, std::pair<std::size_t, std::size_t>>> answered;
+  std::size_t row = 0;
+  for (const auto& member : batch->members) {
+    if (Stream* stream = std::exchange(member->stream, nullptr)) {
+      stream->running = nullptr;
+      deadlines_.remove(stream);
+      append_answer(stream->out, batch->lane->spec, *member, outputs, row);
+      touch(*stream->connection);
+      stream->connection->answer(*stream);
+      batch->lane->statistics.request_ended(Status::kOk, now_ - member->enqueued);
+      if (batch->lane->spec.members) answered.emplace_back(member->id, std::pair(row, member->rows));
+    }
+    row += member->rows;
+  }
+  batch->lane->ended();
+  --running_;
+  flush_touched(now_);
+  return answered;
+}
+
+std::pair<std::unique_ptr<Batch>, std::unique_ptr<Batch>> Front::halve(std::unique_ptr<Batch> batch) {
+  const Lock lock(mutex_);
+  ++running_;
+  Lane& lane = *batch->lane;
+  return lane.halve(std::move(batch));
+}
+
+void Front::fail(std::unique_ptr<Batch> batch, Status status, const std::string& text) {
+  const Lock lock(mutex_);
+  now_ = monotonic_now();
+  for (const auto& member : batch->members) {
+    if (Stream* stream = member->stream) end(*stream, status, text);
+  }
+  batch->lane->ended();
+  --running_;
+  flush_touched(now_);
+}
+
+}  // namespace headrace

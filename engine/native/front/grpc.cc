@@ -1,0 +1,47 @@
+#include "grpc.h"
+
+namespace headrace {
+
+std::optional<Nanos> parse_timeout(std::string_view text) {
+  if (text.size() < 2 || text.size() > 9) return std::nullopt;
+  Nanos value = 0;
+  for (const char digit : text.substr(0, text.size() - 1)) {
+    if (digit < '0' || digit > '9') return std::nullopt;
+    value = value * 10 + (digit - '0');
+  }
+  switch (text.back()) {
+    case 'H':
+      return value * 3600 > INT64_MAX / kSecond ? kNever : value * 3600 * kSecond;
+    case 'M':
+      return value * 60 * kSecond;
+    case 'S':
+      return value * kSecond;
+    case 'm':
+      return value * kMillisecond;
+    case 'u':
+      return value * kMicrosecond;
+    case 'n':
+      return value;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::string escape_message(std::string_view text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size() + 8);
+  for (const char character : text) {
+    const auto byte = static_cast<unsigned char>(character);
+    if (byte >= 0x20 && byte <= 0x7e && byte != '%') {
+      out.push_back(character);
+    } else {
+      out.push_back('%');
+      out.push_back(kHex[byte >> 4]);
+      out.push_back(kHex[byte & 15]);
+    }
+  }
+  return out;
+}
+
+}  // namespace headrace

@@ -1,0 +1,127 @@
+// One HTTP/2 stream of a client: a gRPC call.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "grpc.h"
+#include "lane.h"
+#include "monotonic.h"
+
+namespace headrace {
+
+class Connection;
+
+inline constexpr std::size_t kNotInHeap = SIZE_MAX;
+
+/// Who works on a call.
+enum class Owner : std::uint8_t {
+  kNobody,  // its request is still being read, or its answer is known
+  kLane,    // waits or runs in a lane
+  kPython,  // the Python service has it
+};
+
+struct Stream {
+  Stream(Connection* of, std::int32_t number) : connection(of), id(number) {}
+
+  Link<Stream> link;
+  Connection* connection;
+  std::int32_t id;
+
+  // The request.
+  std::string path;
+  std::string credential;  // header field that says who calls: name, colon, value
+  std::string encoding;
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::size_t header_bytes = 0;
+  bool post = false;
+  bool grpc = false;
+  bool bad_timeout = false;
+  bool conversation = false;  // the method is a stream of messages
+  bool refused = false;       // answered before its request was complete: the rest is not read
+  bool half_closed = false;
+  std::string body;  // bytes of messages not yet complete
+  Nanos began = 0;
+  Nanos deadline = kNever;
+  std::size_t heap_index = kNotInHeap;
+
+  // Who works on it.
+  Owner owner = Owner::kNobody;
+  std::shared_ptr<Lane> lane;
+  Request* waiting = nullptr;  // in the lane's queue
+  Request* running = nullptr;  // in a batch that was taken
+  std::uint64_t call = 0;      // the Python service's number
+
+  // A conversation's messages on their way to Python, one at a time.
+  std::deque<std::pair<std::string, bool>> inbox;  // message, compressed
+  bool python_busy = false;
+  bool half_close_told = false;
+
+  // The answer.
+  bool headers_sent = false;
+  bool message_started = false;  // the frame writer asks for bytes of `out`
+  bool finished = false;  // nothing more will be added
+  bool deferred = false;  // the frame writer waits for more bytes
+  Status status = Status::kOk;
+  std::string message;
+  bool pushback = false;
+  std::string out;
+  std::size_t out_at = 0;
+};
+
+/// Streams by deadline: the earliest first, constant-time look, logarithmic change.
+class DeadlineHeap {
+ public:
+  [[nodiscard]] Nanos earliest() const { return heap_.empty() ? kNever : heap_.front()->deadline; }
+  [[nodiscard]] Stream* first() const { return heap_.front(); }
+
+  void add(Stream* stream) {
+    heap_.push_back(stream);
+    rise(heap_.size() - 1);
+  }
+
+  void remove(Stream* stream) {
+    const std::size_t hole = stream->heap_index;
+    if (hole == kNotInHeap) return;
+    stream->heap_index = kNotInHeap;
+    Stream* moved = heap_.back();
+    heap_.pop_back();
+    if (moved == stream) return;
+    heap_[hole] = moved;
+    rise(hole);
+    sink(moved->heap_index);
+  }
+
+ private:
+  void place(std::size_t index, Stream* stream) {
+    heap_[index] = stream;
+    stream->heap_index = index;
+  }
+
+  void rise(std::size_t index) {
+    Stream* stream = heap_[index];
+    while (index > 0 && stream->deadline < heap_[(index - 1) / 2]->deadline) {
+      place(index, heap_[(index - 1) / 2]);
+      index = (index - 1) / 2;
+    }
+    place(index, stream);
+  }
+
+  void sink(std::size_t index) {
+    Stream* stream = heap_[index];
+    for (std::size_t child = 2 * index + 1; child < heap_.size(); child = 2 * index + 1) {
+      if (child + 1 < heap_.size() && heap_[child + 1]->deadline < heap_[child]->deadline) ++child;
+      if (stream->deadline <= heap_[child]->deadline) break;
+      place(index, heap_[child]);
+      index = child;
+    }
+    place(index, stream);
+  }
+
+  std::vector<Stream*> heap_;
+};
+
+}  // namespace headrace
