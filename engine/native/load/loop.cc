@@ -97,7 +97,9 @@ void Loop::run(std::int64_t start, const std::atomic<bool>& stop) {
   sending_ = true;
   std::int64_t give_up = Schedule::kNever;
   for (std::int64_t now = now_ns(); sending_ || in_flight_ > 0; now = now_ns()) {
-    if (sending_ && (now >= end_ || stop.load(std::memory_order_relaxed) || requests_ >= max_requests_ || due_ == Schedule::kNever)) {
+    send(now);
+    const bool over = now >= end_ || requests_ >= max_requests_ || due_ == Schedule::kNever;
+    if (sending_ && (over || stop.load(std::memory_order_relaxed))) {
       sending_ = false;
       give_up = now + seconds_ns(settings_.drain_s);
       usage_.wall += now;
@@ -106,7 +108,6 @@ void Loop::run(std::int64_t start, const std::atomic<bool>& stop) {
       if (now >= end_) count_unsent();
     }
     if (now >= give_up) break;
-    send(now);
     flush();
     if (now >= recorder_.next_roll()) recorder_.roll(now, in_flight_);
     serve(wait_ns(now_ns()));
@@ -118,10 +119,10 @@ void Loop::run(std::int64_t start, const std::atomic<bool>& stop) {
 void Loop::send(std::int64_t now) {
   tend_slots(now);
   if (!sending_) return;
-  if (settings_.stages.empty()) {
-    refill(now);
-  } else {
+  if (!settings_.stages.empty()) {
     send_due(now);
+  } else if (now < end_) {
+    refill(now);
   }
 }
 
