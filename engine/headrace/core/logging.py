@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -11,18 +13,22 @@ import structlog
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
-def configure_logging(log_format: str = "auto", *, level: str = "info") -> None:
+def configure_logging(
+    log_format: str = "auto", *, level: str = "info", fields: Mapping[str, object] = MappingProxyType({})
+) -> None:
     """Set the process's log form once, at the edge.
 
     Args:
         log_format: `auto`, `console` or `json`; `auto` is console on a terminal and JSON elsewhere.
         level: the lowest level that is written: debug, info, warning, error.
+        fields: what every event of this process carries.
     """
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            lambda _logger, _method, event: {**fields, **event},
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
