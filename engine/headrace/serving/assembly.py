@@ -15,12 +15,13 @@ from headrace.serving.config import ServingConfig
 from headrace.serving.models.manager import FleetManager
 from headrace.serving.models.source import ModelSource
 from headrace.serving.protocol.application import ServingApplication
-from headrace.serving.protocol.service import InferenceService
+from headrace.serving.protocol.service import NO_TRACES, InferenceService
 from headrace.serving.runtime.backend import Placement
 from headrace.serving.telemetry.access_log import AccessLog
 from headrace.serving.telemetry.metrics import ServerCollector
-from headrace.serving.telemetry.process import ProcessMetrics
+from headrace.serving.telemetry.process import ProcessMetrics, build_info
 from headrace.serving.telemetry.recorder import Recorder
+from headrace.serving.telemetry.trace_settings import TracePolicy, TraceSettings
 from headrace.serving.telemetry.traces import TracedApplication, Tracer
 from headrace.serving.transport.certificates import read_certificates
 from headrace.serving.transport.choice import open_transport
@@ -72,7 +73,12 @@ class Assembly:
         self.manager = FleetManager(source, config, clock)
         if config.prediction_log is not None:
             self._recorder = Recorder(PredictionLog(config.prediction_log), clock)
-        service = InferenceService(self.manager, self._recorder, clock)
+        self._trace_settings = (
+            TraceSettings(TracePolicy(on=True))
+            if config.traces is not None
+            else TraceSettings(TracePolicy(), reason=NO_TRACES)
+        )
+        service = InferenceService(self.manager, self._recorder, clock, traces=self._trace_settings)
         self.application = ServingApplication(service)
         self._collector = ServerCollector(self.manager, service, self._recorder)
         self._front = self._around(wrap(self.application), keys)
@@ -104,7 +110,8 @@ class Assembly:
 
     def collect(self) -> Iterator[Metric]:
         """Every metric of the process."""
-        yield from self._process.collect(self._transport.name if self._transport is not None else "")
+        yield build_info(self._transport.name if self._transport is not None else "")
+        yield from self._process.collect()
         yield from self._collector.collect()
 
     def describe(self) -> Served:
@@ -126,7 +133,7 @@ class Assembly:
         if keys is not None:
             application = Guard(application, keys)
         if self._tracer is not None:
-            application = TracedApplication(application, self._tracer)
+            application = TracedApplication(application, self._tracer, self._trace_settings)
         return AccessLog(application, share=self._config.access_log, clock=self._clock)
 
     def _warn_of_open_doors(self) -> None:

@@ -132,6 +132,11 @@ def serve(config: ServingConfig) -> None:
         UnavailableError: CUDA is required and not there.
         HeadraceError: a file of keys or certificates cannot be used.
     """
+    if config.workers > 1:
+        from headrace.serving.workers import supervise
+
+        supervise(config)
+        return
     with stop_on_signals() as stop:
         server = Server(config)
         server.start()

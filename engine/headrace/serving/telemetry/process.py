@@ -19,16 +19,20 @@ class ProcessMetrics:
     def __init__(self) -> None:
         self._process = ProcessCollector(registry=None)
 
-    def collect(self, transport: str) -> Iterator[Metric]:
-        """Snapshot.
-
-        Args:
-            transport: name of the front door, a label of the build.
-        """
-        build = GaugeMetricFamily("headrace_build_info", "1; what runs.", labels=("version", "python", "transport"))
-        build.add_metric((__version__, platform.python_version(), transport), 1.0)
-        yield build
+    def collect(self) -> Iterator[Metric]:
+        """Snapshot of the process."""
         yield from self._process.collect()
         threads = GaugeMetricFamily("process_threads", "Threads of the process, those of native libraries included.")
         threads.add_metric((), sum(1 for _ in Path("/proc/self/task").iterdir()))
         yield threads
+
+
+def build_info(transport: str) -> Metric:
+    """What runs.
+
+    Args:
+        transport: name of the front door.
+    """
+    build = GaugeMetricFamily("headrace_build_info", "1; what runs.", labels=("version", "python", "transport"))
+    build.add_metric((__version__, platform.python_version(), transport), 1.0)
+    return build

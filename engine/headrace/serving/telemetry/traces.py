@@ -7,6 +7,7 @@ Reference: W3C Trace Context (traceparent, tracestate); OpenTelemetry semantic c
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from dataclasses import replace
@@ -17,6 +18,7 @@ from headrace.core.errors import HeadraceError, InvalidInputError, UnavailableEr
 from headrace.core.logging import get_logger
 from headrace.serving.access.scopes import scope_of
 from headrace.serving.telemetry.note import RequestNote
+from headrace.serving.telemetry.trace_settings import TraceSettings
 from headrace.serving.telemetry.watched_stream import open_watched
 from headrace.serving.transport.seam import Application, Call, Conversation, Kind, Replies
 from headrace.wire.status import STATUS_NUMBERS
@@ -112,11 +114,14 @@ class TracedApplication:
     Args:
         application: who answers.
         tracer: where spans go.
+        settings: which calls begin a trace; one that a caller traces joins his.
     """
 
-    def __init__(self, application: Application, tracer: Tracer) -> None:
+    def __init__(self, application: Application, tracer: Tracer, settings: TraceSettings) -> None:
         self._application = application
         self._tracer = tracer
+        self._settings = settings
+        self._numbers = itertools.count()
 
     def kind(self, path: str) -> Kind | None:
         """As the application's."""
@@ -124,7 +129,7 @@ class TracedApplication:
 
     def answer(self, path: str, message: bytes, call: Call) -> bytes:
         """Answer as the application does, within a span."""
-        if scope_of(path) is None:
+        if not self._is_traced(path, call):
             return self._application.answer(path, message, call)
         span, call, note = self._begin(path, call)
         try:
@@ -137,7 +142,7 @@ class TracedApplication:
 
     def open(self, path: str, call: Call, replies: Replies) -> Conversation:
         """Begin a stream as the application does, within a span that lasts as long as the stream."""
-        if scope_of(path) is None:
+        if not self._is_traced(path, call):
             return self._application.open(path, call, replies)
         span, noted, note = self._begin(path, call)
         return open_watched(
@@ -145,6 +150,12 @@ class TracedApplication:
             replies,
             lambda error: self._tracer.end(span, note, error),
         )
+
+    def _is_traced(self, path: str, call: Call) -> bool:
+        policy = self._settings.policy
+        if not policy.on or scope_of(path) is None:
+            return False
+        return call.header(_HEADERS[0]) is not None or next(self._numbers) % policy.rate == 0
 
     def _begin(self, path: str, call: Call) -> tuple[Any, Call, RequestNote]:
         span = self._tracer.start(path, call)
