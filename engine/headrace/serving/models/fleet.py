@@ -9,6 +9,9 @@ from typing import Protocol
 from headrace.core.errors import InvalidInputError, NotFoundError, did_you_mean
 from headrace.serving.models.version import ServedVersion
 
+MAX_VERSION_DIGITS = 18
+"""More digits than any version has, and fewer than Python refuses to read."""
+
 
 class Route(Protocol):
     """Decides which version answers a key; `headrace.rollout.Router` is one."""
@@ -69,7 +72,7 @@ class Deployment:
         """
         if not version:
             return self.versions.get(self.route.route(key)) or self.champion
-        if not (version.isascii() and version.isdigit()):
+        if not (version.isascii() and version.isdigit() and len(version) <= MAX_VERSION_DIGITS):
             raise InvalidInputError(
                 f"model_version is '{version}', expected a number such as '1', or nothing for the router's choice"
             )
