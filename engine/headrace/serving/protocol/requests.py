@@ -38,6 +38,7 @@ def decode_inputs(request: pb.ModelInferRequest, version: ServedVersion, regions
         _check_shape(name, shape, declared, version)
         array = source.next(tensor, declared, shape)
         arrays[name] = _as_text(name, array) if declared.datatype == "BYTES" else array
+    source.check_all_read(request)
     if len(expected) == 1 and arrays:
         return (arrays[expected[0].name],)
     return _in_order(arrays, expected, version)
@@ -53,12 +54,23 @@ class _Contents:
         self._regions = regions
         self._taken = 0
         if raw and len(raw) != len(request.inputs):
-            shared = sum(REGION in tensor.parameters for tensor in request.inputs)
-            if len(raw) != len(request.inputs) - shared:
-                raise InvalidInputError(
-                    f"raw_input_contents has {len(raw)} entries for {len(request.inputs) - shared} inputs; "
-                    "one an input is expected"
-                )
+            self._check_count(request)
+
+    def check_all_read(self, request: pb.ModelInferRequest) -> None:
+        """Check that no raw entry is left, as where an input in shared memory has one too.
+
+        Raises:
+            InvalidInputError: one is left.
+        """
+        if self._taken != len(self._raw):
+            self._check_count(request)
+
+    def _check_count(self, request: pb.ModelInferRequest) -> None:
+        count = sum(REGION not in tensor.parameters for tensor in request.inputs)
+        if len(self._raw) != count:
+            raise InvalidInputError(
+                f"raw_input_contents has {len(self._raw)} entries for {count} inputs; one an input is expected"
+            )
 
     def next(self, tensor: pb.ModelInferRequest.InferInputTensor, declared: Tensor, shape: tuple[int, ...]) -> Array:
         """Decode the next input."""
