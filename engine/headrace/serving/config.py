@@ -132,6 +132,11 @@ class BatchingConfig:
         """Batches of one model version that run at a time, decided."""
         return self.parallel_batches if self.parallel_batches is not None else max(1, cpu_budget() - 1)
 
+    @property
+    def batch_threads(self) -> int:
+        """Threads that one large batch may use: the CPUs left beside reading and writing, shared among the slots."""
+        return max(1, (cpu_budget() - 1) // self.slots)
+
 
 @dataclass(frozen=True)
 class ReadyInfo:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from headrace.core.clock import Clock
-from headrace.core.errors import CorruptedError, HeadraceError, UnimplementedError
+from headrace.core.errors import CorruptedError, HeadraceError
 from headrace.core.hashing import SHORT_DIGEST_CHARS
 from headrace.core.logging import get_logger
-from headrace.serving.config import BatchingConfig, ServingConfig
+from headrace.serving.config import ServingConfig
 from headrace.serving.models.cache import ResponseCache, VersionCache
 from headrace.serving.models.loads import LoadRecord
 from headrace.serving.models.source import Artifact, ModelSource, WantedModel
 from headrace.serving.models.version import ServedVersion, VersionIdentity
 from headrace.serving.runtime.backend import Tensor
-from headrace.serving.runtime.session import Session
+from headrace.serving.runtime.open_backend import open_backend
 
 _LOG = get_logger("serving")
-
-WARM_ROWS = (1, 2, 64)
 
 
 class Loader:
@@ -72,32 +68,16 @@ class Loader:
 
     def _open(self, model: WantedModel, number: int, artifact: Artifact) -> ServedVersion:
         name = f"{model.name}@{number}"
-        session = Session(artifact.model, device=self._config.device, name=name)
-        rows = _fixed_rows(name, session.inputs)
-        _check_width(name, session.inputs, len(artifact.features))
-        session.warm(WARM_ROWS if rows is None else (rows,))
         batching = model.batching or self._config.batching
+        session = open_backend(artifact.model, device=self._config.device, name=name, threads=batching.batch_threads)
+        _check_width(name, session.inputs, len(artifact.features))
         identity = VersionIdentity(model.name, number, artifact.digest, artifact.features, mark=model.mark(number))
         cache = VersionCache(self.cache, artifact.digest) if self.cache is not None else None
-        return ServedVersion(
-            identity, session, batching if rows is None else _bounded(batching, rows), self._clock, cache
-        )
+        return ServedVersion(identity, session, batching, self._clock, cache)
 
     def _failed(self, name: str, number: int, error: HeadraceError) -> None:
         self.loads.failed(name, number, error)
         _LOG.error("model_load_failed", model=name, version=number, code=error.code.value, error=error.message)
-
-
-def _fixed_rows(name: str, inputs: tuple[Tensor, ...]) -> int | None:
-    """Rows that every request must have, where the graph fixes its first dimension; None where it is free."""
-    if not inputs or any(not tensor.shape for tensor in inputs):
-        raise UnimplementedError(f"{name}: every input of a graph must have rows as its first dimension")
-    return next((tensor.shape[0] for tensor in inputs if tensor.shape[0] >= 0), None)
-
-
-def _bounded(batching: BatchingConfig, rows: int) -> BatchingConfig:
-    """Batching for a graph whose number of rows is fixed: a request has that many, and runs alone."""
-    return dataclasses.replace(batching, max_batch_rows=rows, max_request_rows=rows)
 
 
 def _check_width(name: str, inputs: tuple[Tensor, ...], features: int) -> None:

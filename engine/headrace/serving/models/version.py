@@ -14,7 +14,7 @@ from headrace.serving.batching.queue import BatchQueue
 from headrace.serving.batching.tickets import Arrays, Batch, Ticket, TicketState
 from headrace.serving.config import BatchingConfig
 from headrace.serving.models.cache import VersionCache
-from headrace.serving.runtime.session import Session
+from headrace.serving.runtime.backend import Backend
 from headrace.serving.telemetry.statistics import BatchTimes, VersionStatistics
 
 _LOG = get_logger("serving")
@@ -59,7 +59,7 @@ class ServedVersion:
     def __init__(
         self,
         identity: VersionIdentity,
-        session: Session,
+        session: Backend,
         batching: BatchingConfig,
         clock: Clock,
         cache: VersionCache | None = None,
@@ -74,6 +74,11 @@ class ServedVersion:
         self.queue = BatchQueue(
             str(identity), batching, clock, mixed=mixed, dropped=lambda reason: dropped(reason.value)
         )
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows that wait for a batch now, wherever they queue."""
+        return self.queue.waiting_rows + sum(feed.waiting_rows() for feed in self.statistics.feeds)
 
     def infer(self, ticket: Ticket) -> Arrays:
         """Answer a ticket from its own thread, running whatever batch is ready meanwhile.

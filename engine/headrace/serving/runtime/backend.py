@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,12 +62,14 @@ class Backend(Protocol):
         inputs: the graph's inputs.
         outputs: the graph's outputs.
         placement: where it runs.
+        details: how it runs, as ModelConfig shows it beside its parameters: `threads`, ...
     """
 
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     placement: Placement
+    details: Mapping[str, str]
 
     def run(self, inputs: Arrays) -> Arrays:
         """Run the graph from any thread; the answer is the caller's to keep. As `Runner.run` otherwise."""

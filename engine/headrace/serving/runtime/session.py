@@ -1,41 +1,30 @@
-"""ONNX Runtime, the only place that imports it: a graph on a device, and the reason for the device.
-
-ONNX Runtime falls back to the CPU without a word. Here CUDA is asked for only where a driver is there and the graph has
-operators it can run, so the library prints nothing, and every fallback has a reason that is logged and counted.
-"""
+"""ONNX Runtime: a graph on a device, and the reason for the device."""
 
 from __future__ import annotations
 
-import ctypes
+import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
-from headrace.core.errors import CorruptedError, HeadraceError, UnavailableError
+from headrace.core.errors import CorruptedError, HeadraceError, InvalidInputError
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.config import Device
-from headrace.serving.runtime.backend import Placement, Runner, Tensor
-from headrace.wire.tensors import DTYPES
+from headrace.serving.runtime.backend import Runner
+from headrace.serving.runtime.bound import BoundRunner
+from headrace.serving.runtime.placement import CPU_PROVIDER, CUDA_PROVIDER, choose_placement, fall_back
+from headrace.serving.runtime.signature import read_signature, zeros
 
-CUDA_PROVIDER = "CUDAExecutionProvider"
-CPU_PROVIDER = "CPUExecutionProvider"
 _FATAL_ONLY = 4
 
-_DATATYPES = {
-    "tensor(float)": "FP32",
-    "tensor(double)": "FP64",
-    "tensor(float16)": "FP16",
-    "tensor(int64)": "INT64",
-    "tensor(int32)": "INT32",
-    "tensor(int16)": "INT16",
-    "tensor(int8)": "INT8",
-    "tensor(uint64)": "UINT64",
-    "tensor(uint32)": "UINT32",
-    "tensor(uint16)": "UINT16",
-    "tensor(uint8)": "UINT8",
-    "tensor(bool)": "BOOL",
-    "tensor(string)": "BYTES",
-}
+WIDE_TRIALS = (64, 256, 1024)
+"""Rows with which several threads are tried against one."""
+
+WIDE_GAIN = 1.3
+"""Several threads are used from so many rows on where they take this many times less than one."""
 
 
 class Session:
@@ -45,32 +34,39 @@ class Session:
         model: the ONNX graph.
         device: where it shall run.
         name: whose graph it is, for messages.
+        threads: threads that one large batch may use; small batches use one, which is faster.
 
     Raises:
         CorruptedError: the bytes are no graph that ONNX Runtime can run.
+        UnimplementedError: the graph does not take rows.
         UnavailableError: CUDA is required and cannot be used.
     """
 
     name = "onnxruntime"
 
-    def __init__(self, model: bytes, *, device: Device, name: str) -> None:
+    def __init__(self, model: bytes, *, device: Device, name: str, threads: int = 1) -> None:
         self._name = name
-        self.placement = choose_placement(model, device)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1  # a second thread makes one row slower: docs/decisions/0501
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _FATAL_ONLY
-        providers = [CUDA_PROVIDER, CPU_PROVIDER] if self.placement.device == "cuda" else [CPU_PROVIDER]
-        try:
-            self._session = ort.InferenceSession(model, options, providers=providers)
-        except Exception as error:
-            raise CorruptedError(f"{name}: the graph cannot be run: {_first_line(error)}") from error
+        self.placement = choose_placement(model, device, ort.get_available_providers())
+        self._session = self._open(model, threads=1)
         if self.placement.device == "cuda" and CUDA_PROVIDER not in self._session.get_providers():
-            self.placement = _fall_back(device, "ONNX Runtime could not load its CUDA provider")
-        self.inputs = tuple(_tensor(node) for node in self._session.get_inputs())
-        self.outputs = tuple(_tensor(node) for node in self._session.get_outputs())
+            self.placement = fall_back(device, "ONNX Runtime could not load its CUDA provider")
+        nodes = self._session.get_inputs(), self._session.get_outputs()
+        self.inputs, self.outputs, self._piece_rows = read_signature(name, *nodes)
+        # Converters declare wrong rows at times ([1] for a label a row); memory is given for none of those.
+        self._outputs_are_rows = all(node.shape and not isinstance(node.shape[0], int) for node in nodes[1])
         self._input_names = [tensor.name for tensor in self.inputs]
         self._output_names = [tensor.name for tensor in self.outputs]
+        self._texts = any(tensor.datatype == "BYTES" for tensor in self.inputs)
+        self._wide: ort.InferenceSession | None = None
+        self._wide_rows = 0
+        if threads > 1 and self.placement.device == "cpu" and self._piece_rows is None:
+            self._widen(model, threads)
+        self._bound = self._can_bind()
+        self.details: Mapping[str, str] = {
+            "threads": f"1, from {self._wide_rows} rows {threads}" if self._wide is not None else "1",
+            "io_binding": "yes" if self._bound else "no",
+            "rows_a_run": "any" if self._piece_rows is None else str(self._piece_rows),
+        }
 
     def run(self, inputs: Arrays) -> Arrays:
         """Run the graph.
@@ -82,66 +78,95 @@ class Session:
             One array an output, in the graph's order, each of n rows.
 
         Raises:
+            InvalidInputError: a string is not UTF-8.
             HeadraceError: an output does not have the rows that came in.
         """
-        outputs = self._session.run(self._output_names, dict(zip(self._input_names, inputs, strict=True)))
         rows = inputs[0].shape[0]
-        for name, output in zip(self._output_names, outputs, strict=True):
-            if output.shape[0] != rows:
-                raise HeadraceError(f"{self._name}: output '{name}' has {output.shape[0]} rows for {rows} rows in")
-        return tuple(outputs)
+        if self._piece_rows is None:
+            return self._run_once(inputs, rows)
+        return self._run_pieces(inputs, rows, self._piece_rows)
 
     def runner(self) -> Runner:
         """A runner for one thread."""
-        return self
+        return BoundRunner(self._session_for, self.inputs, self.outputs, self) if self._bound else self
 
-    def warm(self, batch_sizes: tuple[int, ...]) -> None:
-        """Run zeros of each batch size, so that the first request finds memory and code in place."""
-        for rows in batch_sizes:
-            self.run(tuple(_zeros(tensor, rows) for tensor in self.inputs))
+    def _run_once(self, inputs: Arrays, rows: int) -> Arrays:
+        if self._texts:
+            inputs = tuple(
+                _texts(a, t.name) if a.dtype == object else a for a, t in zip(inputs, self.inputs, strict=True)
+            )
+        outputs = self._session_for(rows).run(self._output_names, dict(zip(self._input_names, inputs, strict=True)))
+        for name, output in zip(self._output_names, outputs, strict=True):
+            if output.shape[:1] != (rows,):
+                came = f"{output.shape[0]} rows" if output.ndim else "one value"
+                raise HeadraceError(f"{self._name}: output '{name}' has {came} for {rows} rows in")
+        return tuple(outputs)
+
+    def _run_pieces(self, inputs: Arrays, rows: int, piece_rows: int) -> Arrays:
+        """Run a graph that fixes its rows piece by piece; the last piece is filled up with zeros."""
+        pieces: list[Arrays] = []
+        for start in range(0, rows, piece_rows):
+            piece = tuple(array[start : start + piece_rows] for array in inputs)
+            missing = piece_rows - piece[0].shape[0]
+            if missing:
+                filling = (np.zeros((missing, *array.shape[1:]), array.dtype) for array in piece)
+                piece = tuple(np.concatenate(pair) for pair in zip(piece, filling, strict=True))
+            pieces.append(self._run_once(piece, piece_rows))
+        return tuple(np.concatenate(parts)[:rows] for parts in zip(*pieces, strict=True))
+
+    def _session_for(self, rows: int) -> ort.InferenceSession:
+        return self._session if self._wide is None or rows < self._wide_rows else self._wide
+
+    def _open(self, model: bytes, *, threads: int) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads  # a second one makes small batches slower: docs/decisions/0512
+        options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False  # it remembers a plan for every number of rows, and gains nothing
+        options.log_severity_level = _FATAL_ONLY
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the CPUs are shared
+        providers = [CUDA_PROVIDER, CPU_PROVIDER] if self.placement.device == "cuda" else [CPU_PROVIDER]
+        try:
+            return ort.InferenceSession(model, options, providers=providers)
+        except Exception as error:
+            raise CorruptedError(f"{self._name}: the graph cannot be run: {_first_line(error)}") from error
+
+    def _widen(self, model: bytes, threads: int) -> None:
+        """Open the graph once more with several threads, and keep it where they are faster for large batches."""
+        wide = self._open(model, threads=threads)
+        for rows in WIDE_TRIALS:
+            feeds = dict(zip(self._input_names, zeros(self.inputs, rows), strict=True))
+            one_s, many_s = (_fastest_s(session, self._output_names, feeds) for session in (self._session, wide))
+            if one_s > WIDE_GAIN * many_s:
+                self._wide, self._wide_rows = wide, rows
+                return
+
+    def _can_bind(self) -> bool:
+        """Whether outputs can be written to memory that is there before the run: shapes known, and right."""
+        tensors = (*self.inputs, *self.outputs)
+        if self.placement.device != "cpu" or self._piece_rows is not None or not self._outputs_are_rows:
+            return False
+        return all(t.datatype != "BYTES" and -1 not in t.shape[1:] for t in tensors)
 
 
-def choose_placement(model: bytes, device: Device) -> Placement:
-    """Decide where a graph runs before ONNX Runtime is asked, so that it has nothing to complain about.
-
-    Raises:
-        UnavailableError: CUDA is required and cannot be used.
-    """
-    if device is Device.CPU:
-        return Placement("cpu")
-    if CUDA_PROVIDER not in ort.get_available_providers():
-        return _fall_back(device, "this ONNX Runtime is built without CUDA")
-    if not _cuda_driver_loads():
-        return _fall_back(device, "no CUDA driver: libcuda.so.1 not found")
-    if b"TreeEnsemble" in model:
-        return _fall_back(device, "the graph has TreeEnsemble, which ONNX Runtime runs on the CPU only")
-    return Placement("cuda")
-
-
-def _fall_back(device: Device, reason: str) -> Placement:
-    if device is Device.CUDA:
-        raise UnavailableError(f"CUDA is required and cannot be used: {reason}", hint="serve with device auto or cpu")
-    return Placement("cpu", reason)
-
-
-def _cuda_driver_loads() -> bool:
+def _texts(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """Strings as ONNX Runtime takes them: it would write bytes down as Python prints them."""
+    texts = np.empty(array.size, object)
     try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    return True
+        texts[:] = [element.decode() if isinstance(element, bytes) else str(element) for element in array.ravel()]
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"input '{name}': a BYTES element is not UTF-8, as the graph's strings are") from error
+    return texts.reshape(array.shape)
 
 
-def _tensor(node: ort.NodeArg) -> Tensor:
-    if node.type not in _DATATYPES:
-        raise CorruptedError(f"tensor '{node.name}' of the graph has type {node.type}, which the protocol cannot carry")
-    shape = tuple(extent if isinstance(extent, int) else -1 for extent in node.shape)
-    return Tensor(node.name, _DATATYPES[node.type], shape)
-
-
-def _zeros(tensor: Tensor, rows: int) -> np.ndarray:
-    extents = [rows, *(1 if extent < 0 else extent for extent in tensor.shape[1:])]
-    return np.full(extents, b"" if tensor.datatype == "BYTES" else 0, dtype=DTYPES[tensor.datatype])
+def _fastest_s(session: ort.InferenceSession, outputs: list[str], feeds: dict[str, npt.NDArray[Any]]) -> float:
+    """Seconds of the fastest of three runs after one that warms up."""
+    session.run(outputs, feeds)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        session.run(outputs, feeds)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def _first_line(error: Exception) -> str:
