@@ -34,11 +34,14 @@ $(VENV)/.kernels: $(VENV)/.demo $(wildcard kernels/headrace_kernels/cpu/*.py)
 	@touch $@
 
 # tritonclient wants an older protobuf than ours: it gets an environment of its own and talks to us over the wire only.
-.venv-interop/.done: tests/interop-constraints.txt
-	@echo "installing tritonclient into .venv-interop"
+# perf_analyzer is inside of an older tritonclient, beside it and never imported.
+.venv-interop/.done: tests/interop-constraints.txt tests/perf-analyzer-constraints.txt
+	@echo "installing tritonclient and perf_analyzer into .venv-interop"
 	@test -x .venv-interop/bin/python || $(PYTHON) -m venv .venv-interop
 	@env -u PIP_CONSTRAINT .venv-interop/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint tests/interop-constraints.txt 'tritonclient[grpc]'
+	@env -u PIP_CONSTRAINT .venv-interop/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--upgrade --target .venv-interop/perf_analyzer $$(cat tests/perf-analyzer-constraints.txt)
 	@touch $@
 
 demo: $(VENV)/.kernels ## install and run the flights example end to end; ends with build/demo/report.html
