@@ -89,13 +89,13 @@ def _linked(values: list[float], rule: LinkRule) -> list[float]:
         powers = [_power(rule.base, value - highest) for value in values]
         *_, total = accumulate(powers)  # `sum` would correct its roundings from Python 3.12 on
         return [power / total for power in powers]
-    functions = {
-        Link.IDENTITY: lambda value: value,
-        Link.SQUARE: lambda value: abs(value) * value,
-        Link.EXPONENTIAL: lambda value: _power(rule.base, value),
-        Link.LOGISTIC: lambda value: 1.0 / (_power(rule.base, value) + 1.0),
-    }
-    return [functions[rule.link](value) for value in values]
+    if rule.link is Link.SQUARE:
+        return [abs(value) * value for value in values]
+    if rule.link is Link.EXPONENTIAL:
+        return [_power(rule.base, value) for value in values]
+    if rule.link is Link.LOGISTIC:
+        return [1.0 / (_power(rule.base, value) + 1.0) for value in values]
+    return values
 
 
 def _power(base: float, exponent: float) -> float:
@@ -114,10 +114,12 @@ def _transformed(scores: npt.NDArray[np.float32], transform: Transform) -> npt.N
     total = np.float32(0)
     for power in powers:
         total += power
-    return powers / total
+    shares: npt.NDArray[np.float32] = powers / total
+    return shares
 
 
 def _logistic(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     one = np.float32(1)
     upper = one / (one + np.exp(-np.abs(scores)))
-    return np.where(scores < 0, one - upper, upper).astype(np.float32)
+    logistic: npt.NDArray[np.float32] = np.where(scores < 0, one - upper, upper)
+    return logistic

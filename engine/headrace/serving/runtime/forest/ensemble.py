@@ -1,0 +1,192 @@
+"""The attributes of TreeEnsemble operators, of both generations, in one form.
+
+Sums are exact copies of ONNX Runtime's only on one thread and for the aggregation `SUM`; anything else is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.core.errors import UnimplementedError
+from headrace.serving.runtime.forest.graph import Array, Node
+
+LEQ, LT, GTE, GT, MEMBER = 0, 1, 2, 3, 6
+_MODES = {b"BRANCH_LEQ": LEQ, b"BRANCH_LT": LT, b"BRANCH_GTE": GTE, b"BRANCH_GT": GT, b"LEAF": -1}
+_SUM = 1
+Int64s = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Trees whose children are nodes from 0 on, or ~leaf.
+
+    Attributes:
+        n_targets: sums a row.
+        column: int64[n_nodes], what each node tests.
+        mode: int64[n_nodes], the comparison: LEQ, LT, GTE, GT or MEMBER.
+        split: float[n_nodes], compared with.
+        nan_true: bool[n_nodes], whether NaN counts as true.
+        true: int64[n_nodes], child where the comparison holds.
+        false: int64[n_nodes], the other.
+        members: values of each MEMBER node.
+        roots: int64[n_trees], in the order of summation.
+        targets: int64[n_trees, width].
+        weights: [n_leaves, width], float32 or float64; sums are of the same type.
+    """
+
+    n_targets: int
+    column: Int64s
+    mode: Int64s
+    split: Array
+    nan_true: npt.NDArray[np.bool_]
+    true: Int64s
+    false: Int64s
+    members: dict[int, Array]
+    roots: Int64s
+    targets: Int64s
+    weights: Array
+
+
+def read_ensemble(node: Node) -> Ensemble:
+    """Read TreeEnsemble of ai.onnx.ml 5.
+
+    Raises:
+        UnimplementedError: it does something that is not done here.
+    """
+    given = node.attributes
+    if given.get("aggregate_function", _SUM) != _SUM or given.get("post_transform", 0) != 0:
+        raise UnimplementedError("an ensemble that does more than to sum")
+    true_leaf, false_leaf = given["nodes_trueleafs"] != 0, given["nodes_falseleafs"] != 0
+    roots = given["tree_roots"]
+    # ONNX Runtime takes such a root for a leaf
+    equal = (given["nodes_truenodeids"] == given["nodes_falsenodeids"])[roots]
+    if (equal & (true_leaf == false_leaf)[roots]).any():
+        raise UnimplementedError("a tree whose root has one child")
+    true = np.where(true_leaf, ~given["nodes_truenodeids"], given["nodes_truenodeids"])
+    false = np.where(false_leaf, ~given["nodes_falsenodeids"], given["nodes_falsenodeids"])
+    mode = given["nodes_modes"].astype(np.int64)
+    return Ensemble(
+        n_targets=given["n_targets"],
+        column=given["nodes_featureids"],
+        mode=mode,
+        split=given["nodes_splits"],
+        nan_true=_flags(given.get("nodes_missing_value_tracks_true"), len(mode)),
+        true=true,
+        false=false,
+        members=_members(mode, given.get("membership_values", np.empty(0))),
+        roots=roots,
+        targets=_targets_by_tree(given["leaf_targetids"], _tree_of_leaves(roots, true, false)),
+        weights=given["leaf_weights"].reshape(-1, 1),
+    )
+
+
+def read_old_ensemble(node: Node, *, what: str, n_targets: int) -> Ensemble:
+    """Read TreeEnsembleRegressor (`what` is "target") or TreeEnsembleClassifier ("class"), without base values.
+
+    Raises:
+        UnimplementedError: it does something that is not done here.
+    """
+    given = node.attributes
+    if given.get("aggregate_function", b"SUM") != b"SUM" or f"{what}_weights" not in given:
+        raise UnimplementedError("an ensemble that does more than to sum float32 weights")
+    if any(name in given for name in ("base_values", "base_values_as_tensor", "nodes_values_as_tensor")):
+        raise UnimplementedError("an ensemble with base values or of float64")
+    tree, mode = given["nodes_treeids"], np.array([_MODES.get(each, LT + 100) for each in given["nodes_modes"]])
+    inner = np.flatnonzero(mode >= 0)
+    number = np.where(mode >= 0, np.cumsum(mode >= 0) - 1, ~(np.cumsum(mode < 0) - 1))  # as a child
+    place = _Places(tree, given["nodes_nodeids"])
+    first = np.flatnonzero(np.concatenate([[True], tree[1:] != tree[:-1]]))
+    weights, targets = _leaf_weights(node, what, place, number)
+    leaves = np.flatnonzero(mode < 0)
+    tree_number = np.cumsum(np.concatenate([[True], tree[1:] != tree[:-1]])) - 1
+    return Ensemble(
+        n_targets=n_targets,
+        column=given["nodes_featureids"][inner],
+        mode=mode[inner],
+        split=given["nodes_values"][inner],
+        nan_true=_flags(given.get("nodes_missing_value_tracks_true"), len(mode))[inner],
+        true=number[place.find(tree[inner], given["nodes_truenodeids"][inner])],
+        false=number[place.find(tree[inner], given["nodes_falsenodeids"][inner])],
+        members={},
+        roots=number[first],
+        targets=_targets_by_tree(targets, tree_number[leaves]),
+        weights=weights,
+    )
+
+
+class _Places:
+    """Positions of nodes by the number of their tree and their own."""
+
+    def __init__(self, tree: Int64s, node: Int64s) -> None:
+        self._base = int(max(node.max(initial=0), 0)) + 1
+        keys = tree * self._base + node
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = keys[self._order]
+        if (self._keys[1:] == self._keys[:-1]).any() or min(tree.min(), node.min()) < 0:
+            raise UnimplementedError("two nodes of one number")
+
+    def find(self, tree: Int64s, node: Int64s) -> Int64s:
+        """Positions of nodes that must be there."""
+        keys = tree * self._base + node
+        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        if (self._keys[at] != keys).any() or (node < 0).any() or (node >= self._base).any():
+            raise UnimplementedError("a node that is not there")
+        return self._order[at]
+
+
+def _leaf_weights(node: Node, what: str, place: _Places, number: Int64s) -> tuple[Array, Int64s]:
+    """Weights and targets of each leaf, [n_leaves, width]; every leaf must have as many."""
+    given = node.attributes
+    leaf = ~number[place.find(given[f"{what}_treeids"], given[f"{what}_nodeids"])]
+    order = np.argsort(leaf, kind="stable")
+    n_leaves = int((number < 0).sum())
+    width = len(leaf) // max(n_leaves, 1)
+    if width < 1 or not np.array_equal(leaf[order], np.repeat(np.arange(n_leaves), width)):
+        raise UnimplementedError("leaves with different numbers of weights")
+    return given[f"{what}_weights"][order].reshape(-1, width), given[f"{what}_ids"][order].reshape(-1, width)
+
+
+def _targets_by_tree(targets: Int64s, tree: Int64s) -> Int64s:
+    """Targets of each tree, [n_trees, width], given those of each leaf; within a tree they must agree."""
+    targets = targets.reshape(len(tree), -1)
+    _, first, of_leaf = np.unique(tree, return_index=True, return_inverse=True)
+    by_tree = targets[first]
+    if not np.array_equal(by_tree[of_leaf], targets):
+        raise UnimplementedError("a tree whose leaves add to different targets")
+    return by_tree
+
+
+def _tree_of_leaves(roots: Int64s, true: Int64s, false: Int64s) -> Int64s:
+    """The tree of each leaf, by going down level after level."""
+    n_leaves = int(max(np.max(~true, initial=-1), np.max(~false, initial=-1))) + 1
+    result = np.full(n_leaves, -1)
+    nodes, tree = roots, np.arange(len(roots))
+    for _ in range(len(true) + 1):
+        children, trees = np.concatenate([true[nodes], false[nodes]]), np.concatenate([tree, tree])
+        result[~children[children < 0]] = trees[children < 0]
+        nodes, tree = children[children >= 0], trees[children >= 0]
+        if not len(nodes):
+            return result
+        if len(nodes) > len(true):
+            break
+    raise UnimplementedError("trees that share nodes")
+
+
+def _flags(values: Array | None, length: int) -> npt.NDArray[np.bool_]:
+    flags = np.zeros(length, np.bool_) if values is None or not len(values) else values == 1
+    if len(flags) != length:
+        raise UnimplementedError("directions of missing values for some nodes")
+    return flags
+
+
+def _members(mode: Int64s, values: Array) -> dict[int, Array]:
+    """Sets of values, each closed by a NaN, by node."""
+    ends = np.flatnonzero(np.isnan(values))
+    sets = np.split(values, ends + 1)[: len(ends)]
+    nodes = np.flatnonzero(mode == MEMBER)
+    if len(nodes) != len(sets):
+        raise UnimplementedError(f"{len(sets)} sets for {len(nodes)} nodes that ask for membership")
+    return {int(node): each[:-1] for node, each in zip(nodes, sets, strict=True)}
