@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headrace.cli.console import JsonOption, print_json, print_table
+from headrace.cli.console import JsonOption, print_json
 
 if TYPE_CHECKING:
     from headrace.load import Latency, LoadPlan, LoadResult
@@ -117,7 +117,7 @@ def load(
         ),
         stages=plan_stages,
         poisson=poisson,
-        in_flight=in_flight or (_IN_FLIGHT_OPEN if plan_stages else _IN_FLIGHT_CLOSED),
+        in_flight=in_flight if in_flight is not None else _IN_FLIGHT_OPEN if plan_stages else _IN_FLIGHT_CLOSED,
         connections=connections,
         threads=threads,
         warmup_s=warmup_s,
@@ -200,22 +200,19 @@ def _print(result: LoadResult, plot: Path | None) -> None:
     offered = f" of {result.offered_rate:,.0f}/s offered" if plan.open_loop else f" with {plan.in_flight} in flight"
     each = "" if plan.content.rows == 1 else f" · {result.rate * plan.content.rows:,.0f} rows/s"
     typer.echo(f"{result.rate:,.0f} answers/s{offered}{each} · {seen.window_s:.1f} s · {seen.engine} generator")
-    columns = ["status", "answers", "per second", "mean", "p50", "p90", "p99", "p99.9", "max"]
-    print_table(
-        columns,
-        [
-            [name, f"{status.answers:,}", f"{status.rate:,.0f}", *_times(status.response)]
-            for name, status in result.statuses.items()
-        ],
-    )
+    names = ("answers", "per second", "p50", "p90", "p99", "p99.9", "max")
+    typer.echo(f"{'':<18}{''.join(f'{name:>11}' for name in names)}")
+    for name, status in result.statuses.items():
+        cells = (f"{status.answers:,}", f"{status.rate:,.0f}", *_times(status.response))
+        typer.echo(f"{name:<18}{''.join(f'{cell:>11}' for cell in cells)}")
     if plan.open_loop and result.ok.answers:
         typer.echo(
             f"from when they were sent: p50 {_time(result.ok.service.p50_ms)}, p99 {_time(result.ok.service.p99_ms)}"
         )
-    for status, text, count in seen.messages[:8]:
+    for number, text, count in seen.messages[:8]:
         from headrace.load.observations import STATUS_NAMES
 
-        typer.echo(f"{count:,} x {STATUS_NAMES[status]}: {text}")
+        typer.echo(f"{count:,} x {STATUS_NAMES[number]}: {text}")
     if plan.content.expected is not None:
         check = seen.check
         typer.echo(
@@ -229,7 +226,7 @@ def _print(result: LoadResult, plot: Path | None) -> None:
 
 
 def _times(latency: Latency) -> list[str]:
-    values = (latency.mean_ms, latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.p99_9_ms, latency.max_ms)
+    values = (latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.p99_9_ms, latency.max_ms)
     return [_time(value) for value in values]
 
 

@@ -37,6 +37,12 @@ def linear_axis(high: float, *, low: float = 0.0, unit: str = "") -> Axis:
     return Axis(low, top, tuple((low + n * step, f"{_short(low + n * step)}{unit}") for n in range(count + 1)))
 
 
+def time_axis(end: float) -> Axis:
+    """Seconds from 0 to `end`, which need not be round."""
+    ticks = linear_axis(end, unit=" s").ticks
+    return Axis(0.0, end, tuple(tick for tick in ticks if tick[0] <= end))
+
+
 def log_axis(low: float, high: float) -> Axis:
     """A logarithmic axis of milliseconds, from a round value to a round value."""
     bottom, top = _round_down(low), _round_up(high)
@@ -106,11 +112,13 @@ class Panel:
         self._add(f'<path class="fill {kind}" d="M{first:.1f} {bottom}{line}L{last:.1f} {bottom}Z"/>', kind, label)
 
     def mark(self, x: float, y: float, text: str) -> None:
-        """A dot with a label above it, to its left."""
+        """A dot with a label beside it."""
         left, top = self.point(x, y)
+        near_edge = left - LEFT < 8 * len(text)  # no room on its left: below, to its right
+        at, down, anchor = (left + 8, top + 14, "start") if near_edge else (left - 7, top - 8, "end")
         self.shapes.append(
             f'<circle class="dot" cx="{left:.1f}" cy="{top:.1f}" r="3.5"/>'
-            f'<text class="mark" x="{left - 7:.1f}" y="{top - 8:.1f}" text-anchor="end">{escape(text)}</text>'
+            f'<text class="mark" x="{at:.1f}" y="{down:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
         )
 
     def shade(self, until: float, label: str) -> None:

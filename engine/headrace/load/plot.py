@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from headrace.core.errors import InvalidInputError
-from headrace.load.axes import Panel, linear_axis, log_axis, milliseconds, tail_axis
+from headrace.load.axes import Panel, linear_axis, log_axis, milliseconds, tail_axis, time_axis
 from headrace.load.histogram import Histogram, middle_of
 from headrace.load.result import Latency, LoadResult, Point
 
@@ -77,13 +77,14 @@ def plot_page(result: LoadResult) -> str:
         for name, cells in _table(result)
     )
     head = "".join(f"<th>{name}</th>" for name in ("", "answers", "per s", "p50", "p90", "p99", "p99.9", "max"))
+    warnings = "".join(f"<li>{escape(text)}</li>" for text in result.warnings)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>headrace load</title><style>'
         ":root{color-scheme:light dark}body{margin:24px auto;max-width:960px;font:13px ui-monospace,monospace;"
         "background:light-dark(#fff,#0d1117);color:light-dark(#1b1f24,#e6edf3)}table{border-collapse:collapse;"
         "margin:8px 20px}td,th{padding:4px 14px;text-align:right;border-bottom:1px solid light-dark(#e4e8ec,#21262d)}"
         "th:first-child{text-align:left}</style>"
-        f"{plot_svg(result)}<table><tr>{head}</tr>{rows}</table></html>\n"
+        f"{plot_svg(result)}<ul>{warnings}</ul><table><tr>{head}</tr>{rows}</table></html>\n"
     )
 
 
@@ -139,7 +140,7 @@ def _tail(histogram: Histogram, highest: float) -> list[tuple[float, float]]:
 def _time_panels(result: LoadResult, top: int) -> list[Panel]:
     points = _thinned(result.series)
     end = max(points[-1].seconds if points else 0.0, result.plan.interval_s)
-    seconds = linear_axis(end, unit=" s")
+    seconds = time_axis(end)
     errors = [sum(point.errors.values()) for point in points]
     offered = result.plan.rate_at(np.array([point.seconds for point in points])) if points else np.zeros(0)
     known = [value for value in (*offered, *(point.rate for point in points), *errors) if not math.isnan(value)]

@@ -24,7 +24,6 @@ from headrace.wire.methods import METHODS
 
 _MESSAGES = 32
 _PREFIX = 5
-_LEAD_IN_S = 0.05
 
 
 @dataclass
@@ -83,7 +82,7 @@ class _Driver:
         count = max(1, plan.connections // plan.threads)
         self._callers = [AsyncRawCaller(plan.endpoint, METHODS["ModelInfer"].path) for _ in range(count)]
         await self._connect()
-        self._start = time.monotonic_ns() + int(_LEAD_IN_S * 1e9)
+        self._start = time.monotonic_ns()
         self._end = self._start + int((plan.warmup_s + plan.duration_s) * 1e9)
         cpu = time.process_time()
         tasks = await (self._open_loop() if plan.open_loop else self._closed_loop())

@@ -61,14 +61,16 @@ nb::dict outcomes_of(const Generator& generator) {
 }
 
 nb::list messages_of(const Generator& generator) {
-  std::map<std::pair<std::uint8_t, std::string>, std::uint64_t> sum;
+  Messages sum;
   for (const auto& loop : generator.loops()) {
-    for (const auto& [key, count] : loop->recorder().messages()) sum[key] += count;
+    for (const auto& [key, message] : loop->recorder().messages()) {
+      sum.try_emplace(key, Message{message.text, 0}).first->second.count += message.count;
+    }
   }
   nb::list found;
-  for (const auto& [key, count] : sum) {
+  for (const auto& [key, message] : sum) {
     // A server may send what is no UTF-8.
-    found.append(nb::make_tuple(int{key.first}, nb::bytes(key.second.data(), key.second.size()), count));
+    found.append(nb::make_tuple(int{key.first}, nb::bytes(message.text.data(), message.text.size()), message.count));
   }
   return found;
 }

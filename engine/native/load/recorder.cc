@@ -36,12 +36,16 @@ void Recorder::answered(std::uint8_t status, std::string_view message, const Tim
 }
 
 void Recorder::note(std::uint8_t status, std::string_view message) {
-  const auto key = std::pair{status, std::string(message)};
+  auto key = std::pair{status, std::string()};
+  for (const char letter : message) {
+    const bool digit = letter >= '0' && letter <= '9';
+    if (!digit || key.second.empty() || key.second.back() != '0') key.second += digit ? '0' : letter;
+  }
   const auto found = messages_.find(key);
   if (found != messages_.end()) {
-    ++found->second;
+    ++found->second.count;
   } else if (messages_.size() < kMessages) {
-    messages_.emplace(key, 1);
+    messages_.emplace(std::move(key), Message{std::string(message), 1});
   }
 }
 

@@ -35,6 +35,14 @@ struct Outcome {
   Histogram service;
 };
 
+// Something that the server said, the first time it did, and how often it said that or the same with other numbers.
+struct Message {
+  std::string text;
+  std::uint64_t count = 0;
+};
+
+using Messages = std::map<std::pair<std::uint8_t, std::string>, Message>;  // by status and text without its numbers
+
 struct Interval {
   std::array<std::uint32_t, kStatuses> answers{};
   std::uint32_t sent = 0;
@@ -75,7 +83,7 @@ class Recorder {
 
   // After the run.
   const Outcome* outcome(std::size_t status) const { return outcomes_[status].get(); }
-  const std::map<std::pair<std::uint8_t, std::string>, std::uint64_t>& messages() const { return messages_; }
+  const Messages& messages() const { return messages_; }
   const std::vector<Sample>& samples() const { return samples_; }
   const Histogram& lag() const { return lag_; }
   std::uint64_t unanswered() const { return unanswered_; }
@@ -97,7 +105,7 @@ class Recorder {
   std::int64_t interval_end_ = 0;
   std::int64_t last_answer_ = 0;
   std::array<std::unique_ptr<Outcome>, kStatuses> outcomes_;
-  std::map<std::pair<std::uint8_t, std::string>, std::uint64_t> messages_;
+  Messages messages_;
   std::vector<Sample> samples_;
   Histogram lag_;
   std::uint64_t unanswered_ = 0;

@@ -1,0 +1,77 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from headrace.cli.load import _seconds
+from headrace.core.errors import InvalidInputError
+
+pytestmark = pytest.mark.slow
+
+
+def headrace_load(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "headrace.cli.main",
+        "load",
+        *arguments,
+        "--warmup",
+        "100ms",
+        "--duration",
+        "300ms",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_figures_come_as_json_and_as_a_drawing(address, tmp_path):
+    ran = headrace_load(address, "-m", "sum", "--rate", "200", "--plot", str(tmp_path / "run.svg"), "--json")
+    assert ran.returncode == 0, ran.stderr
+    document = json.loads(ran.stdout)
+    assert document["loop"] == "open"
+    assert document["latency"]["count"] == 60
+    assert document["errors"] == 0
+    assert (tmp_path / "run.svg").read_text().startswith("<svg")
+
+
+def test_people_read_a_table(address):
+    ran = headrace_load(address, "-m", "full", "--in-flight", "4")
+    assert ran.returncode == 0, ran.stderr
+    assert "RESOURCE_EXHAUSTED" in ran.stdout
+    assert "queue full" in ran.stdout
+    assert "with 4 in flight" in ran.stdout
+
+
+@pytest.mark.parametrize("limits", [("-m", "full", "--fail-on-errors"), ("-m", "sum", "--max-p99-ms", "0.000001")])
+def test_a_limit_that_is_not_kept_is_an_exit_code(address, limits):
+    ran = headrace_load(address, *limits)
+    assert ran.returncode == 6
+    assert "error:" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("127.0.0.1:1", "-m", "sum"), 7, "no server answers at 127.0.0.1:1"),
+        (("nonsense", "-m", "sum"), 2, "HOST:PORT"),
+        (("127.0.0.1:1", "-m", "sum", "--plot", "run.png"), 2, ".svg or .html"),
+        (("127.0.0.1:1", "-m", "sum", "--rate", "5", "--stages", "1s:5"), 2, "both given"),
+        (("127.0.0.1:1", "-m", "sum", "--in-flight", "0"), 2, "in_flight is 0"),
+    ],
+)
+def test_what_cannot_be_run_says_so_in_a_sentence(arguments, code, message):
+    ran = headrace_load(*arguments)
+    assert ran.returncode == code
+    assert message in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10s", 10), ("500ms", 0.5), ("2m", 120), ("1h", 3600), ("3", 3)])
+def test_times_are_read_with_their_unit(text, seconds):
+    assert _seconds(text) == seconds
+
+
+def test_what_is_no_time_is_refused():
+    with pytest.raises(InvalidInputError, match="is not a time"):
+        _seconds("soon")
