@@ -11,7 +11,6 @@ from headrace.serving.telemetry.statistics import Histogram
 from headrace.wire import inference_pb2 as pb
 
 PLATFORM = "onnxruntime_onnx"
-BACKEND = "onnxruntime"
 
 _CONFIG_TYPES: dict[str, Any] = {
     "BOOL": pb.TYPE_BOOL,
@@ -48,7 +47,7 @@ def config(version: ServedVersion) -> pb.ModelConfig:
     message = pb.ModelConfig(
         name=version.identity.model,
         platform=PLATFORM,
-        backend=BACKEND,
+        backend=version.session.name,
         max_batch_size=version.batching.max_request_rows,
         input=[
             pb.ModelInput(name=tensor.name, data_type=_CONFIG_TYPES[tensor.datatype], dims=tensor.shape[1:])
@@ -62,6 +61,8 @@ def config(version: ServedVersion) -> pb.ModelConfig:
         dynamic_batching=pb.ModelDynamicBatching(
             preferred_batch_size=[version.batching.max_batch_rows],
             max_queue_delay_microseconds=version.batching.window_us,
+            priority_levels=version.batching.priority_levels,
+            default_priority_level=version.batching.default_priority,
             default_queue_policy=pb.ModelQueuePolicy(
                 allow_timeout_override=True, max_queue_size=version.batching.max_queue_rows
             ),
@@ -70,6 +71,8 @@ def config(version: ServedVersion) -> pb.ModelConfig:
     message.parameters["digest"].string_value = version.identity.digest
     message.parameters["device"].string_value = placement.device
     message.parameters["device_reason"].string_value = placement.reason
+    for key, text in version.session.details.items():
+        message.parameters[key].string_value = text
     return message
 
 
@@ -92,8 +95,8 @@ def statistics(version: ServedVersion) -> pb.ModelStatistics:
             compute_input=_duration(phases["queue"].count, phases["assemble"].total),
             compute_infer=_duration(phases["queue"].count, phases["infer"].total),
             compute_output=_duration(phases["queue"].count, phases["split"].total),
-            cache_hit=pb.StatisticDuration(),
-            cache_miss=pb.StatisticDuration(),
+            cache_hit=_of(totals.cache_hit_latency),
+            cache_miss=_of(totals.cache_miss_latency),
         ),
         batch_stats=[
             pb.InferBatchStatistics(
