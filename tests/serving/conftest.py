@@ -30,15 +30,13 @@ VERSION_STEP = 1000.0
 
 SERVE = """
 import json, sys
-from pathlib import Path
 from headrace.core.errors import HeadraceError
 from headrace.core.logging import configure_logging
-from headrace.serving import ServingConfig, serve
+from headrace.serving import serve
+from headrace.serving.workers.settings import read_settings
 configure_logging("json")
-given = json.loads(sys.argv[1])
-paths = {name: Path(given.pop(name)) for name in ("database", "store", "prediction_log", "ready_file") if name in given}
 try:
-    serve(ServingConfig(models=tuple(given.pop("models")), **paths, **given))
+    serve(read_settings(json.loads(sys.argv[1])))
 except HeadraceError as error:
     print(f"error: {error.message}", file=sys.stderr)
     sys.exit(error.exit_code)

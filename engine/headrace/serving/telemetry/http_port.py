@@ -7,6 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from headrace.core.logging import get_logger
+
+_LOG = get_logger("serving")
+
 TEXT = "text/plain; charset=utf-8"
 CLIENT_TIMEOUT_S = 5.0
 """A client that does not finish its request in this time is hung up on."""
@@ -56,7 +60,15 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that hung up is no event of ours."""
+        """Say nothing: what gets here is a client that hung up; a page that fails is told by `_made`."""
+
+
+def _made(make: Callable[[str], Page], path: str, accept: str) -> Page:
+    try:
+        return make(accept)
+    except Exception:  # noqa: BLE001  the server serves on, and says what went wrong
+        _LOG.exception("page_failed", path=path)
+        return Page(b"failed; the log says why\n", status=500)
 
 
 def _handler(pages: Pages) -> type[BaseHTTPRequestHandler]:
@@ -65,11 +77,9 @@ def _handler(pages: Pages) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             make = pages.get(self.path.partition("?")[0])
-            page = (
-                make(self.headers.get("Accept", ""))
-                if make is not None
-                else Page(f"not found; here: {', '.join(pages)}\n".encode(), status=404)
-            )
+            page = Page(f"not found; here: {', '.join(pages)}\n".encode(), status=404)
+            if make is not None:
+                page = _made(make, self.path, self.headers.get("Accept", ""))
             self.send_response(page.status)
             self.send_header("Content-Type", page.content_type)
             self.send_header("Content-Length", str(len(page.body)))

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from headrace.serving.telemetry.merge import Families
 from headrace.serving.workers.link import Handler, Link
 
-EXIT_TIMEOUT_S = 5.0
-
 
 class WorkerProcess:
     """One started worker.

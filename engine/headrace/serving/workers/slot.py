@@ -14,6 +14,9 @@ from headrace.serving.workers.process import WorkerProcess
 
 _LOG = get_logger("workers")
 
+EXIT_S = 5.0
+"""How long a process that has hung up may take to be gone."""
+
 
 class Slot:
     """Keeps one worker running, from a thread of its own.
@@ -89,13 +92,13 @@ class Slot:
             worker.lost.wait()
         except HeadraceError as error:
             ended_first = worker.lost.is_set()
-            how = worker.end(1.0 if ended_first else 0.0)
+            how = worker.end(EXIT_S if ended_first else 0.0)
             self._failed(
                 UnavailableError(f"worker {self.number} ended while it started: {how}") if ended_first else error
             )
         finally:
             self._left(worker)
-            ended = worker.end(1.0)
+            ended = worker.end(EXIT_S)
         served_s = time.monotonic() - served_from if served_from is not None else 0.0
         if not self._stopping.is_set() and served_from is not None:
             _LOG.error("worker_ended", worker=self.number, pid=worker.pid, ended=ended, served_s=round(served_s, 3))
