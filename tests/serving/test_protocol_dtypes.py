@@ -25,6 +25,7 @@ ELEMENTS = {
     "INT32": TensorProto.INT32,
     "INT64": TensorProto.INT64,
     "FP16": TensorProto.FLOAT16,
+    "BF16": TensorProto.BFLOAT16,
     "FP32": TensorProto.FLOAT,
     "FP64": TensorProto.DOUBLE,
     "BYTES": TensorProto.STRING,
@@ -69,6 +70,8 @@ def values(datatype: str) -> np.ndarray:
         return array
     if datatype == "BOOL":
         return np.array([[True, False], [False, True]])
+    if datatype == "BF16":  # 1.0, -2.0, infinity, a NaN: bits, as NumPy has no such dtype
+        return np.array([[0x3F80, 0xC000], [0x7F80, 0x7FC1]], np.uint16)
     if datatype in LIMITS:
         return np.array([[LIMITS[datatype].min, LIMITS[datatype].max], [0, 1]], DTYPES[datatype])
     return np.array([[-0.0, np.inf], [np.nan, 1e-4]], DTYPES[datatype])

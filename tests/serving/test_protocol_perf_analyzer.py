@@ -1,4 +1,4 @@
-"""perf_analyzer, unchanged, against a server process: what it needs of metadata, configuration and statistics is there."""
+"""perf_analyzer, unchanged, against a server process: metadata, configuration and statistics are what it needs."""
 
 import csv
 import os

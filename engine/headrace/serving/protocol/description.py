@@ -23,6 +23,7 @@ _CONFIG_TYPES: dict[str, Any] = {
     "INT32": pb.TYPE_INT32,
     "INT64": pb.TYPE_INT64,
     "FP16": pb.TYPE_FP16,
+    "BF16": pb.TYPE_BF16,
     "FP32": pb.TYPE_FP32,
     "FP64": pb.TYPE_FP64,
     "BYTES": pb.TYPE_STRING,
@@ -68,6 +69,7 @@ def config(version: ServedVersion) -> pb.ModelConfig:
             ),
         ),
     )
+    message.response_cache.enable = version.cache is not None
     message.parameters["digest"].string_value = version.identity.digest
     message.parameters["device"].string_value = placement.device
     message.parameters["device_reason"].string_value = placement.reason

@@ -97,6 +97,7 @@ class Inference:
         ticket = Ticket(
             inputs,
             deadline=self._deadline(question.call.time_left_s, options.timeout_us),
+            priority=options.priority,
             before_sleep=question.watch,
         )
         outputs = self._wait(ticket, question)

@@ -6,8 +6,9 @@ docs/decisions/0512 has the measurements.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -16,6 +17,10 @@ from headrace.core.errors import HeadraceError
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.runtime.backend import Runner, Tensor
 from headrace.serving.runtime.signature import zeros
+from headrace.wire.tensors import Array
+
+ONNX_BFLOAT16 = 16
+"""Element type of BF16 in ONNX, whose bits are carried as uint16: NumPy has no dtype of its own for it."""
 
 MAX_BOUND_ROWS = 4096
 """Larger batches are run without a binding: their memory is given back, and what a binding saves is nothing there."""
@@ -88,12 +93,26 @@ class BoundRunner:
         elif len(self._bindings) >= MAX_BINDINGS:
             self._bindings.clear()
         session = self._session_for(rows)
-        io = session.io_binding()
         inputs = tuple(array[:rows] for array in self._inputs)
         outputs = tuple(array[:rows] for array in self._outputs)
-        for tensor, array in zip(self._input_tensors, inputs, strict=True):
-            io.bind_input(tensor.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-        for tensor, array in zip(self._output_tensors, outputs, strict=True):
-            io.bind_output(tensor.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        io = bind(
+            session, zip(self._input_tensors, inputs, strict=True), zip(self._output_tensors, outputs, strict=True)
+        )
         binding = self._bindings[rows] = _Binding(session, io, inputs, outputs)
         return binding
+
+
+def bind(
+    session: ort.InferenceSession, inputs: Iterable[tuple[Tensor, Array]], outputs: Iterable[tuple[Tensor, Array]]
+) -> ort.IOBinding:
+    """Bind arrays to a graph's tensors; they must live as long as the binding."""
+    io = session.io_binding()
+    for tensor, array in inputs:
+        io.bind_input(tensor.name, "cpu", 0, _element_type(tensor, array), array.shape, array.ctypes.data)
+    for tensor, array in outputs:
+        io.bind_output(tensor.name, "cpu", 0, _element_type(tensor, array), array.shape, array.ctypes.data)
+    return io
+
+
+def _element_type(tensor: Tensor, array: Array) -> Any:
+    return ONNX_BFLOAT16 if tensor.datatype == "BF16" else array.dtype

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from headrace.core.errors import CorruptedError, HeadraceError, InvalidInputError
+from headrace.core.errors import CorruptedError, HeadraceError, InvalidInputError, UnimplementedError
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.config import Device
 from headrace.serving.runtime.backend import Runner
-from headrace.serving.runtime.bound import BoundRunner
+from headrace.serving.runtime.bound import BoundRunner, bind
 from headrace.serving.runtime.placement import CPU_PROVIDER, CUDA_PROVIDER, choose_placement, fall_back
 from headrace.serving.runtime.signature import read_signature, zeros
 
@@ -57,6 +57,9 @@ class Session:
         self._input_names = [tensor.name for tensor in self.inputs]
         self._output_names = [tensor.name for tensor in self.outputs]
         self._texts = any(tensor.datatype == "BYTES" for tensor in self.inputs)
+        self._bfloats = any(tensor.datatype == "BF16" for tensor in (*self.inputs, *self.outputs))
+        if self._bfloats:
+            self._check_bfloats()
         self._wide: ort.InferenceSession | None = None
         self._wide_rows = 0
         if threads > 1 and self.placement.device == "cpu" and self._piece_rows is None:
@@ -95,12 +98,33 @@ class Session:
             inputs = tuple(
                 _texts(a, t.name) if a.dtype == object else a for a, t in zip(inputs, self.inputs, strict=True)
             )
+        if self._bfloats:
+            return self._run_in_place(inputs, rows)
         outputs = self._session_for(rows).run(self._output_names, dict(zip(self._input_names, inputs, strict=True)))
         for name, output in zip(self._output_names, outputs, strict=True):
             if output.shape[:1] != (rows,):
                 came = f"{output.shape[0]} rows" if output.ndim else "one value"
                 raise HeadraceError(f"{self._name}: output '{name}' has {came} for {rows} rows in")
         return tuple(outputs)
+
+    def _run_in_place(self, inputs: Arrays, rows: int) -> Arrays:
+        """Run with outputs in arrays of ours: ONNX Runtime's own way out has no BF16 for NumPy."""
+        inputs = tuple(np.ascontiguousarray(array) for array in inputs)
+        outputs = zeros(self.outputs, rows)
+        session = self._session_for(rows)
+        io = bind(session, zip(self.inputs, inputs, strict=True), zip(self.outputs, outputs, strict=True))
+        session.run_with_iobinding(io)
+        return outputs
+
+    def _check_bfloats(self) -> None:
+        """Refuse a graph with BF16 whose answers have no place before the run."""
+        tensors = (*self.inputs, *self.outputs)
+        text = any(tensor.datatype == "BYTES" for tensor in tensors)
+        if text or self.placement.device != "cpu" or any(-1 in tensor.shape[1:] for tensor in self.outputs):
+            raise UnimplementedError(
+                f"{self._name}: a graph with BF16 is run on the CPU, without strings, with outputs of known width: "
+                "ONNX Runtime's Python interface reads and writes BF16 only where the memory is given beforehand"
+            )
 
     def _run_pieces(self, inputs: Arrays, rows: int, piece_rows: int) -> Arrays:
         """Run a graph that fixes its rows piece by piece; the last piece is filled up with zeros."""

@@ -16,6 +16,7 @@ _DATATYPES = {
     "tensor(float)": "FP32",
     "tensor(double)": "FP64",
     "tensor(float16)": "FP16",
+    "tensor(bfloat16)": "BF16",
     "tensor(int64)": "INT64",
     "tensor(int32)": "INT32",
     "tensor(int16)": "INT16",
