@@ -44,6 +44,17 @@ def test_float32_raw_scores_are_declared_so(booster, rows, run):
     assert run(model, rows[:10]).dtype == np.float32
 
 
+@pytest.mark.parametrize("categories", [20, 200])
+def test_float32_models_split_on_categories(categories, table, train, run):
+    """Sets of categories are written in the arithmetic's type, which ONNX Runtime insists on."""
+    values, signal = table()
+    values[:, 0] = np.random.default_rng(0).integers(0, categories, len(values))
+    booster = train({"rounds": 5}, values, signal + np.cos(17 * values[:, 0]), categorical_feature=[0])
+    rows = values.astype(np.float32)
+    leaf = run(export_leaf_index(booster, precision=Precision.FLOAT32), rows)
+    assert np.array_equal(leaf, booster.predict(rows.astype(np.float64), pred_leaf=True))
+
+
 def test_float32_does_not_reach_linear_leaves(table, train, hostile_rows, run):
     """Linear leaves multiply inputs, so they are float64 whatever was asked."""
     values, signal = table()

@@ -114,7 +114,7 @@ def _children(parts: Sequence[Int64s], node_start: Int64s, leaf_start: Int64s) -
 
 def _delimited(members: Sequence[Int64s | None], element: np.dtype[Any]) -> Floats:
     """Members of every membership node in node order, each set closed by a NaN."""
-    sets = [np.append(each.astype(element), np.nan) for each in members if each is not None]
+    sets = [np.append(each, np.nan).astype(element) for each in members if each is not None]
     return np.concatenate(sets)
 
 
