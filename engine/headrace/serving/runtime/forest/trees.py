@@ -29,7 +29,7 @@ def build_forest(columns: Columns, ensemble: Ensemble, *, n_features: int) -> Fo
     looks_up = np.array([each.numbers() is not None for each in columns], np.bool_)[column]
     for node in np.flatnonzero(looks_up):
         column[node] = tables.find(int(column[node]), _goes_true(columns, ensemble, int(node)) ^ bool(swapped[node]))
-    kinds = [_KINDS.get(each.view, ColumnKind.TABLE) for each in columns]
+    kinds = [_KINDS.get(each.view, ColumnKind.PLAIN) for each in columns]  # nodes read tables instead of categories
     return Forest(
         n_features=n_features,
         n_targets=ensemble.n_targets,
