@@ -23,7 +23,7 @@ _ALONE = "features"
 @cache
 def application() -> typer.Typer:
     """Every command."""
-    from headrace.cli import features, load, models, monitor, predict, release, report, run, serve
+    from headrace.cli import features, key, load, models, monitor, predict, release, report, run, serve
 
     app = typer.Typer(
         name="headrace",
@@ -39,6 +39,7 @@ def application() -> typer.Typer:
     app.command("run")(run.run)
     app.add_typer(features.app, name=_ALONE)
     app.command("serve")(serve.serve)
+    app.command("key")(key.key)
     app.command("predict")(predict.predict)
     app.command("load")(load.load)
     app.add_typer(release.app, name="release")

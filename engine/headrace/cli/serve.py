@@ -1,35 +1,67 @@
-"""`headrace serve`: models of the registry over gRPC."""
+"""`headrace serve`: models of the registry or of a folder over gRPC."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from headrace.cli import serve_options as options
 from headrace.cli.console import JsonOption, print_json
 from headrace.cli.options import DEFAULT_HOME, HomeOption
 
+if TYPE_CHECKING:
+    from headrace.serving import ReadyInfo, ServingConfig
+
+BYTES_PER_MB = 1024 * 1024
+MAX_CACHE_MB = 1_000_000
+
 
 def serve(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            help="What to serve: `late` or `late@champion` follows the releases, `late@2` stays at version 2."
-        ),
-    ],
+    models: options.Models = None,
     *,
     home: HomeOption = DEFAULT_HOME,
-    host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="gRPC port; 0 takes a free one.")] = 8001,
-    metrics_port: Annotated[int, typer.Option(help="Prometheus port; 0 takes a free one, -1 turns it off.")] = 8002,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    prediction_log: Annotated[
-        Path | None, typer.Option(help="Folder of the prediction log; without it predictions are not logged.")
-    ] = None,
-    ready_file: Annotated[Path | None, typer.Option(help="Written as JSON once the server takes requests.")] = None,
+    repository: options.Repository = None,
+    watch: options.Watch = False,
+    poll_ms: options.PollMs = 200,
+    device: options.DeviceName = "auto",
+    prediction_log: options.PredictionLog = None,
+    cache_mb: options.CacheMb = 0.0,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8001,
+    metrics_port: options.MetricsPort = 8002,
+    door: options.DoorName = "auto",
+    workers: options.Workers = 1,
+    threads: options.Threads = 8,
+    max_batch_rows: options.MaxBatchRows = 1024,
+    max_request_rows: options.MaxRequestRows = 16_384,
+    max_queue_rows: options.MaxQueueRows = 65_536,
+    window_us: options.WindowUs = 1000,
+    parallel_batches: options.ParallelBatches = None,
+    adaptive: options.Adaptive = True,
+    target_ms: options.TargetMs = None,
+    priority_levels: options.PriorityLevels = 3,
+    default_priority: options.DefaultPriority = 2,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+    client_ca: options.ClientCa = None,
+    access: options.Access = None,
+    max_message_bytes: options.MaxMessageBytes = 64 * 1024 * 1024,
+    max_header_bytes: options.MaxHeaderBytes = 16 * 1024,
+    max_connections: options.MaxConnections = 10_000,
+    max_streams: options.MaxStreams = 1024,
+    max_connection_age_s: options.MaxConnectionAgeS = None,
+    max_connection_idle_s: options.MaxConnectionIdleS = None,
+    keepalive_s: options.KeepaliveS = 120.0,
+    handshake_s: options.HandshakeS = 10.0,
+    access_log: options.AccessLog = 0.0,
+    traces: options.Traces = None,
+    grace_s: options.GraceS = 10.0,
+    drain_delay_s: options.DrainDelayS = 0.0,
+    ready_file: options.ReadyFile = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve models over gRPC (Open Inference Protocol), until SIGTERM or Ctrl-C; requests in flight are finished.
@@ -38,38 +70,80 @@ def serve(
 
     Example: `headrace serve late@champion --home build/demo --port 8001`
     """
-    from headrace.cli.options import existing_workspace
-    from headrace.core.errors import InvalidInputError
-    from headrace.serving import ReadyInfo, ServingConfig
+    given = dict(locals())
     from headrace.serving import serve as serve_models
-    from headrace.serving.config import Device
 
-    if device not in {member.value for member in Device}:
-        raise InvalidInputError(f"--device is '{device}'; allowed: {', '.join(member.value for member in Device)}")
-    workspace = existing_workspace(home)
+    serve_models(_config(given))
 
-    def announce(ready: ReadyInfo) -> None:
-        if as_json:
-            print_json(asdict(ready))
-        else:
-            served = ", ".join(f"{name} {'+'.join(map(str, versions))}" for name, versions in ready.models.items())
-            reason = f" ({ready.device_reason})" if ready.device_reason else ""
-            typer.echo(f"{ready.address} ready in {ready.seconds:.1f} s · {served} · {ready.device}{reason}")
-            if ready.metrics_address:
-                typer.echo(f"metrics at http://{ready.metrics_address}/metrics · Ctrl-C drains and stops")
-        sys.stdout.flush()
 
-    serve_models(
-        ServingConfig(
-            models=tuple(models),
-            database=workspace.database,
-            store=workspace.home,
-            host=host,
-            port=port,
-            metrics_port=None if metrics_port < 0 else metrics_port,
-            prediction_log=prediction_log,
-            device=Device(device),
-            ready_file=ready_file,
-            on_ready=announce,
-        )
-    )
+def _config(given: dict[str, Any]) -> ServingConfig:
+    """Settings of the server, of what the command was given under the same names.
+
+    Raises:
+        HeadraceError: a value is not allowed, or there is no registry in `home`.
+    """
+    from headrace.cli.options import existing_workspace
+    from headrace.serving.config import BatchingConfig, Device, Door, LimitsConfig, ServingConfig
+
+    as_json = given["as_json"]
+    changed: dict[str, Any] = {
+        "models": tuple(given["models"] or ()),
+        "device": _member(Device, given["device"], "--device"),
+        "door": _member(Door, given["door"], "--door"),
+        "metrics_port": None if given["metrics_port"] < 0 else given["metrics_port"],
+        "response_cache_bytes": _cache_bytes(given["cache_mb"]),
+        "tls": _tls(given["tls_cert"], given["tls_key"], given["client_ca"]),
+        "batching": BatchingConfig(**_named(BatchingConfig, given)),
+        "limits": LimitsConfig(**_named(LimitsConfig, given)),
+        "on_ready": lambda ready: _announce(ready, as_json=as_json),
+    }
+    if given["models"]:
+        workspace = existing_workspace(given["home"])
+        changed |= {"database": workspace.database, "store": workspace.home}
+    return ServingConfig(**(_named(ServingConfig, given) | changed))
+
+
+def _named(kind: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a dataclass that were given."""
+    return {field.name: given[field.name] for field in fields(kind) if given.get(field.name, MISSING) is not MISSING}
+
+
+def _member(kind: Any, value: str, option: str) -> Any:
+    from headrace.core.errors import InvalidInputError
+
+    allowed = [member.value for member in kind]
+    if value not in allowed:
+        raise InvalidInputError(f"{option} is '{value}'; allowed: {', '.join(allowed)}")
+    return kind(value)
+
+
+def _cache_bytes(megabytes: float) -> int:
+    from headrace.core.errors import InvalidInputError
+
+    if not 0 <= megabytes <= MAX_CACHE_MB:
+        raise InvalidInputError(f"--cache-mb is {megabytes}; allowed: 0 to {MAX_CACHE_MB}")
+    return int(megabytes * BYTES_PER_MB)
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Any:
+    from headrace.core.errors import InvalidInputError
+    from headrace.serving.config import TlsConfig
+
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise InvalidInputError("TLS needs --tls-cert and --tls-key, and one of them is missing")
+    return TlsConfig(certificate, key, client_ca)
+
+
+def _announce(ready: ReadyInfo, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(ready))
+    else:
+        served = ", ".join(f"{name} {'+'.join(map(str, versions))}" for name, versions in ready.models.items())
+        reason = f" ({ready.device_reason})" if ready.device_reason else ""
+        processes = f" · {len(ready.workers)} workers" if ready.workers else ""
+        typer.echo(f"{ready.address} ready in {ready.seconds:.1f} s · {served} · {ready.device}{reason}{processes}")
+        if ready.metrics_address:
+            typer.echo(f"metrics at http://{ready.metrics_address}/metrics · Ctrl-C drains and stops")
+    sys.stdout.flush()

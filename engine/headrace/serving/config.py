@@ -120,8 +120,8 @@ class BatchingConfig:
                 raise InvalidInputError(f"{name} is {value}; it must be at least 1")
         if self.window_us < 0:
             raise InvalidInputError(f"window_us is {self.window_us}; it must be at least 0")
-        if self.target_ms is not None and self.target_ms <= 0:
-            raise InvalidInputError(f"target_ms is {self.target_ms}; it must be above 0")
+        if self.target_ms is not None and not 0 < self.target_ms <= MAX_LIMIT:
+            raise InvalidInputError(f"target_ms is {self.target_ms}; it must be above 0, and a number")
         if not 1 <= self.default_priority <= self.priority_levels:
             raise InvalidInputError(
                 f"default_priority is {self.default_priority}; allowed: 1 to priority_levels, {self.priority_levels}"
@@ -241,8 +241,10 @@ class ServingConfig:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise InvalidInputError(f"{name} is {value}; allowed: {low} to {high}")
-        if self.poll_ms < 10:
+        if not 10 <= self.poll_ms <= MAX_LIMIT:
             raise InvalidInputError(f"poll_ms is {self.poll_ms}; it must be at least 10")
+        if self.response_cache_bytes < 0:
+            raise InvalidInputError(f"response_cache_bytes is {self.response_cache_bytes}; it must be at least 0")
         for name in ("grace_s", "drain_delay_s"):
             if not 0 <= getattr(self, name) <= MAX_GRACE_S:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}; allowed: 0 to {MAX_GRACE_S:.0f}")
