@@ -23,8 +23,18 @@ from headrace.core.database import open_database
 from headrace.packaging import AliasMove, PackageContents, Registry, Signature, build_package
 from headrace.rollout import Ledger, Releases
 from headrace.serving import ServingConfig
+from headrace.serving.config import Door
 from headrace.serving.server import Server
+from headrace.serving.transport.choice import native_missing
 
+DOORS = (
+    pytest.param(Door.GRPCIO, id="grpcio"),
+    pytest.param(
+        Door.NATIVE,
+        id="native",
+        marks=pytest.mark.skipif(native_missing(tls=False) is not None, reason="the native door is not built here"),
+    ),
+)
 FEATURES = 4
 VERSION_STEP = 1000.0
 
@@ -171,13 +181,19 @@ def world(empty_world: World) -> World:
     return empty_world
 
 
+@pytest.fixture(params=DOORS)
+def door(request) -> Door:
+    """Each front door in turn: both pass the same tests."""
+    return request.param
+
+
 @pytest.fixture
-def start(world: World) -> Iterator[Callable[..., tuple[Server, Client]]]:
+def start(world: World, door: Door) -> Iterator[Callable[..., tuple[Server, Client]]]:
     """Start a server in this process; drained when the test ends."""
     running: list[tuple[Server, Client]] = []
 
     def start_server(world: World = world, **changes: object) -> tuple[Server, Client]:
-        server = Server(world.config(**changes))
+        server = Server(world.config(**({"door": door} | changes)))
         info = server.start()
         client = Client(info.address, timeout_s=60)
         running.append((server, client))
@@ -232,13 +248,13 @@ def run_server() -> Callable[..., subprocess.Popen]:
 
 
 @pytest.fixture
-def start_process(world: World, tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+def start_process(world: World, tmp_path: Path, door: Door) -> Iterator[Callable[..., ServerProcess]]:
     """Start a server process; ended when the test ends."""
     running: list[subprocess.Popen] = []
 
     def start_server(world: World = world, **changes: object) -> ServerProcess:
         ready, log = tmp_path / f"ready-{len(running)}.json", tmp_path / f"server-{len(running)}.log"
-        process = launch(world, log, ready_file=str(ready), **changes)
+        process = launch(world, log, ready_file=str(ready), **({"door": door.value} | changes))
         running.append(process)
         limit = time.monotonic() + 60
         while not ready.exists():

@@ -59,8 +59,8 @@ def ask(client, row):
     return wait
 
 
-def queue_of(server):
-    return server._manager.fleet.deployments["slow"].champion.queue
+def version_of(server):
+    return server._manager.fleet.deployments["slow"].champion
 
 
 def until(condition):
@@ -74,12 +74,12 @@ def until(condition):
 def test_requests_behind_a_busy_model_share_one_batch(slow, busy):
     server, client = slow()
     first = ask(client, busy)
-    until(lambda: queue_of(server)._running == 1)
+    until(lambda: version_of(server).running_batches == 1)
     others = [ask(client, busy) for _ in range(5)]
-    until(lambda: queue_of(server).waiting_rows == 5)
+    until(lambda: version_of(server).waiting_rows == 5)
     for wait in (first, *others):
         assert wait().scores.tolist() == busy[0, :1].tolist()
-    batches = server._manager.fleet.deployments["slow"].champion.statistics.totals().by_batch_rows
+    batches = version_of(server).statistics.totals().by_batch_rows
     assert {rows: count for rows, (count, *_) in batches.items()} == {1: 1, 5: 1}
 
 
@@ -87,7 +87,7 @@ def test_requests_behind_a_busy_model_share_one_batch(slow, busy):
 def test_a_request_without_a_deadline_waits_its_turn(slow, busy):
     server, client = slow()
     first = ask(client, busy)
-    until(lambda: queue_of(server)._running == 1)
+    until(lambda: version_of(server).running_batches == 1)
     patient = client._calls["ModelInfer"].future(InferCall("slow", busy).to_message(), timeout=None)
     assert first().scores.tolist() == busy[0, :1].tolist()
     assert patient.result().model_name == "slow"
@@ -98,7 +98,7 @@ def test_a_deadline_in_the_queue_is_kept_by_the_server(slow, busy):
     """The server answers on time by itself: the client's own deadline is far away."""
     server, client = slow()
     first = ask(client, busy)
-    until(lambda: queue_of(server)._running == 1)
+    until(lambda: version_of(server).running_batches == 1)
     message = InferCall("slow", busy).to_message()
     message.parameters["timeout"].int64_param = 20_000
     begin = time.perf_counter()
@@ -112,26 +112,26 @@ def test_a_deadline_in_the_queue_is_kept_by_the_server(slow, busy):
 def test_a_withdrawn_request_leaves_the_queue_and_its_mates_are_answered(slow, busy):
     server, client = slow()
     first = ask(client, busy)
-    until(lambda: queue_of(server)._running == 1)
+    until(lambda: version_of(server).running_batches == 1)
     withdrawn = client._calls["ModelInfer"].future(InferCall("slow", busy).to_message(), timeout=LIMIT_S)
-    until(lambda: queue_of(server).waiting_rows == 1)
+    until(lambda: version_of(server).waiting_rows == 1)
     mate = ask(client, busy)
-    until(lambda: queue_of(server).waiting_rows == 2)
+    until(lambda: version_of(server).waiting_rows == 2)
     withdrawn.cancel()
-    until(lambda: queue_of(server).waiting_rows == 1)
+    until(lambda: version_of(server).waiting_rows == 1)
     assert first().scores.tolist() == mate().scores.tolist() == busy[0, :1].tolist()
-    totals = server._manager.fleet.deployments["slow"].champion.statistics.totals()
+    totals = version_of(server).statistics.totals()
     assert totals.rows == 2
-    until(lambda: server._manager.fleet.deployments["slow"].champion.statistics.totals().requests.get("CANCELLED") == 1)
+    until(lambda: version_of(server).statistics.totals().requests.get("CANCELLED") == 1)
 
 
 @pytest.mark.slow
 def test_a_full_queue_sheds_load_and_says_when_to_come_back(slow, busy):
     server, client = slow(batching=BatchingConfig(max_queue_rows=2))
     first = ask(client, busy)
-    until(lambda: queue_of(server)._running == 1)
+    until(lambda: version_of(server).running_batches == 1)
     waiting = [ask(client, busy), ask(client, busy)]
-    until(lambda: queue_of(server).waiting_rows == 2)
+    until(lambda: version_of(server).waiting_rows == 2)
     with pytest.raises(ExhaustedError, match="2 rows wait, at most 2"):
         client.infer("slow", busy)
     for wait in (first, *waiting):
@@ -142,7 +142,12 @@ def test_a_full_queue_sheds_load_and_says_when_to_come_back(slow, busy):
 def test_a_drain_answers_what_is_in_flight_and_refuses_what_comes(slow, busy):
     server, client = slow()
     inside = [ask(client, busy) for _ in range(4)]
-    until(lambda: queue_of(server)._running + queue_of(server).waiting_rows >= 4 or queue_of(server).waiting_rows == 3)
+    until(
+        lambda: (
+            version_of(server).running_batches + version_of(server).waiting_rows >= 4
+            or version_of(server).waiting_rows == 3
+        )
+    )
     drained = []
     thread = threading.Thread(target=lambda: drained.append(server.drain()), daemon=True)
     thread.start()

@@ -65,6 +65,7 @@ nghttp2_session* Connection::open_session(Connection* self) {
   nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
   nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
   nghttp2_option* option = nullptr;
@@ -247,7 +248,6 @@ void Connection::refuse(Stream& stream, Status status, std::string message) {
   stream.message = std::move(message);
   stream.out.clear();
   answer(stream);
-  if (!stream.half_closed) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_NO_ERROR);
 }
 
 void Connection::refuse_http(Stream& stream, const char* status) {

@@ -78,6 +78,7 @@ class Connection {
   static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t, const std::uint8_t*,
                        std::size_t, std::uint8_t, void*);
   static int on_frame(nghttp2_session*, const nghttp2_frame*, void*);
+  static int on_sent(nghttp2_session*, const nghttp2_frame*, void*);
   static int on_invalid_frame(nghttp2_session*, const nghttp2_frame*, int, void*);
   static int on_data(nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t*, std::size_t, void*);
   static int on_close(nghttp2_session*, std::int32_t, std::uint32_t, void*);

@@ -88,6 +88,15 @@ int Connection::on_frame(nghttp2_session* session, const nghttp2_frame* frame, v
   }
 }
 
+/// A client that was answered before it had sent everything is told to stop, after the answer: RFC 9113 section 8.1.
+int Connection::on_sent(nghttp2_session* session, const nghttp2_frame* frame, void*) {
+  if (frame->hd.type != NGHTTP2_HEADERS || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+  const auto* stream = stream_of(session, frame->hd.stream_id);
+  if (stream != nullptr && !stream->half_closed)
+    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
+  return 0;
+}
+
 int Connection::on_invalid_frame(nghttp2_session*, const nghttp2_frame*, int, void* data) {
   auto& self = *static_cast<Connection*>(data);
   if (!self.guard_.allow(self.now_)) self.flooded();

@@ -329,14 +329,14 @@ FrontCounts Front::counts() {
   return counts;
 }
 
-bool Front::is_idle(const Lane& lane) {
+LaneStatistics Front::statistics(const Lane& lane) {
   const Lock lock(mutex_);
-  return lane.waiting_rows() == 0 && lane.running() == 0;
+  return lane.statistics;
 }
 
-std::pair<LaneStatistics, std::size_t> Front::statistics(Lane& lane) {
+std::pair<std::size_t, std::size_t> Front::load(const Lane& lane) {
   const Lock lock(mutex_);
-  return {lane.statistics, lane.waiting_rows()};
+  return {lane.waiting_rows(), lane.running()};
 }
 
 std::size_t Front::calls_in_flight() const {

@@ -96,10 +96,10 @@ class Front : private CallHandler {
   void close();
 
   [[nodiscard]] FrontCounts counts();
-  /// Whether nothing waits or runs in a lane.
-  [[nodiscard]] bool is_idle(const Lane& lane);
-  /// Copy of a lane's statistics and the rows that wait in it.
-  [[nodiscard]] std::pair<LaneStatistics, std::size_t> statistics(Lane& lane);
+  /// Copy of a lane's statistics.
+  [[nodiscard]] LaneStatistics statistics(const Lane& lane);
+  /// Rows that wait in a lane, and batches of it that run.
+  [[nodiscard]] std::pair<std::size_t, std::size_t> load(const Lane& lane);
 
  private:
   using Lock = std::unique_lock<std::mutex>;

@@ -184,6 +184,8 @@ void Front::expire(Nanos now) {
       withdrawn_.push_back(stream.call);
       withdrawn_ready_.notify_one();
     }
+    if (request != nullptr)
+      stream.lane->statistics.drop(stream.waiting != nullptr ? Drop::kExpiredWaiting : Drop::kExpiredRunning);
     end(stream, Status::kDeadlineExceeded, too_late(now - since));
   }
 }
@@ -191,10 +193,12 @@ void Front::expire(Nanos now) {
 void Front::closed(Stream& stream) {
   deadlines_.remove(&stream);
   if (stream.waiting != nullptr) {
+    stream.lane->statistics.drop(Drop::kCancelledWaiting);
     stream.lane->statistics.request_ended(Status::kCancelled, now_ - stream.waiting->enqueued);
     stream.lane->withdraw(stream.waiting);
   }
   if (stream.running != nullptr) {
+    stream.lane->statistics.drop(Drop::kCancelledRunning);
     stream.lane->statistics.request_ended(Status::kCancelled, now_ - stream.running->enqueued);
     stream.running->stream = nullptr;
   }

@@ -75,7 +75,7 @@ std::optional<Admission> Lane::submit(const InferRequest& read, Stream* stream, 
   arrived_rows_ += rows;
   const Admission admission = admits(parameters, rows, waiting_rows_, running_);
   if (admission != Admission::kTaken) {
-    statistics.shed += admission == Admission::kShed;
+    statistics.drop(admission == Admission::kShed ? Drop::kOverTarget : Drop::kQueueFull);
     return admission;
   }
   request->stream = stream;

@@ -81,17 +81,16 @@ nb::object to_tuple(const Event& event) {
                         event.time_left_s, event.peer);
 }
 
-nb::dict to_dict(const LaneStatistics& statistics, std::size_t waiting) {
+nb::dict to_dict(const LaneStatistics& statistics) {
   const auto histogram = [](const Histogram& of) {
     return nb::make_tuple(of.counts(), static_cast<double>(of.total()) / 1e9);
   };
   nb::dict dict;
   dict["requests"] = std::vector<std::uint64_t>(statistics.requests.begin(), statistics.requests.end());
-  dict["shed"] = statistics.shed;
+  dict["dropped"] = std::vector<std::uint64_t>(statistics.dropped.begin(), statistics.dropped.end());
   dict["latency"] = histogram(statistics.latency);
   dict["failed_latency"] = histogram(statistics.failed_latency);
   dict["queue"] = histogram(statistics.queue);
-  dict["waiting_rows"] = waiting;
   return dict;
 }
 
@@ -253,11 +252,10 @@ NB_MODULE(_front, m) {
       .def("handled", &Front::handled, free)
       .def("drain", &Front::drain, free)
       .def("close", &Front::close, free)
-      .def("is_idle", &Front::is_idle, free)
+      .def("load", &Front::load, free)
       .def("statistics",
            [](Front& front, Lane& lane) {
-             const auto [statistics, waiting] = front.statistics(lane);
-             return to_dict(statistics, waiting);
+             return to_dict(front.statistics(lane));
            })
       .def("counts", [](Front& front) {
         const FrontCounts counts = front.counts();

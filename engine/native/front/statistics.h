@@ -28,6 +28,17 @@ class Histogram {
   Nanos total_ = 0;
 };
 
+/// Why a request got no answer of the model, in the order of Python's names for it.
+enum class Drop : std::uint8_t {
+  kQueueFull,
+  kOverTarget,
+  kExpiredWaiting,
+  kExpiredRunning,
+  kCancelledWaiting,
+  kCancelledRunning,
+};
+inline constexpr std::size_t kDropCount = 6;
+
 struct LaneStatistics {
   explicit LaneStatistics(const std::vector<Nanos>& bounds) : latency(bounds), failed_latency(bounds), queue(bounds) {}
 
@@ -36,8 +47,10 @@ struct LaneStatistics {
     (status == Status::kOk ? latency : failed_latency).observe(duration);
   }
 
+  void drop(Drop reason) { ++dropped[static_cast<std::size_t>(reason)]; }
+
   std::array<std::uint64_t, kStatusCount> requests{};
-  std::uint64_t shed = 0;  // of the RESOURCE_EXHAUSTED: refused because they would have missed the target
+  std::array<std::uint64_t, kDropCount> dropped{};
   Histogram latency;
   Histogram failed_latency;
   Histogram queue;

@@ -94,6 +94,11 @@ class BatchQueue:
         """Rows that wait now."""
         return self._rows
 
+    @property
+    def running_batches(self) -> int:
+        """Batches that run now."""
+        return self._running
+
     def submit(self, ticket: Ticket) -> None:
         """Put a ticket at the end of its priority's line.
 

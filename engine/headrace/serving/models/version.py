@@ -78,7 +78,12 @@ class ServedVersion:
     @property
     def waiting_rows(self) -> int:
         """Rows that wait for a batch now, wherever they queue."""
-        return self.queue.waiting_rows + sum(feed.waiting_rows() for feed in self.statistics.feeds)
+        return self.queue.waiting_rows + sum(feed.load()[0] for feed in self.statistics.feeds)
+
+    @property
+    def running_batches(self) -> int:
+        """Batches that run now."""
+        return self.queue.running_batches + sum(feed.load()[1] for feed in self.statistics.feeds)
 
     def infer(self, ticket: Ticket) -> Arrays:
         """Answer a ticket from its own thread, running whatever batch is ready meanwhile.

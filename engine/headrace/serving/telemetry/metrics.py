@@ -66,7 +66,7 @@ class ServerCollector:
                 role = "champion" if number == routed[0] else "candidate" if number in routed else "kept"
                 placement = version.session.placement
                 loaded.add_metric((*labels, version.identity.digest, role, placement.device, placement.reason), 1.0)
-                waiting.add_metric(labels, version.queue.waiting_rows)
+                waiting.add_metric(labels, version.waiting_rows)
         yield loaded
         yield waiting
 

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 LATENCY_BOUNDS_S = (
     0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
@@ -166,10 +166,27 @@ class Totals:
         }
 
 
+class Feed(Protocol):
+    """Another counter of the same version: the lane of a door that queues requests itself."""
+
+    def totals(self) -> Totals:
+        """Consistent snapshot."""
+        ...
+
+    def load(self) -> tuple[int, int]:
+        """Rows that wait there now, and batches that run."""
+        ...
+
+
 class VersionStatistics:
-    """Counts and durations of one model version; every method is safe from any thread."""
+    """Counts and durations of one model version; every method is safe from any thread.
+
+    Attributes:
+        feeds: others that count for the same version; what they say is part of `totals`.
+    """
 
     def __init__(self) -> None:
+        self.feeds: list[Feed] = []
         self._lock = threading.Lock()
         self._requests: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
@@ -230,7 +247,13 @@ class VersionStatistics:
             self._failed_batches += 1
 
     def totals(self) -> Totals:
-        """Consistent snapshot."""
+        """Consistent snapshot, of each feed too."""
+        totals = self._own_totals()
+        for feed in self.feeds:
+            totals = totals.merge(feed.totals())
+        return totals
+
+    def _own_totals(self) -> Totals:
         with self._lock:
             phases = (self._queue, self._assemble, self._infer, self._split)
             return Totals(

@@ -77,7 +77,9 @@ class CallDesk:
                 self._handle(event)
             except Exception:  # noqa: BLE001  the thread must go on, and the client must not wait for ever
                 _LOG.exception("native_call_failed")
-                self._front.finish(event[1], STATUS_NUMBERS[Code.INTERNAL], "the call failed; see the server's log", False)
+                self._front.finish(
+                    event[1], STATUS_NUMBERS[Code.INTERNAL], "the call failed; see the server's log", False
+                )
 
     def watch_withdrawals(self) -> None:
         """Tell those concerned of clients that went, until the door is closed; a thread's life."""

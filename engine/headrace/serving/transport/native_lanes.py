@@ -6,7 +6,7 @@ import itertools
 import math
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
@@ -16,15 +16,17 @@ from headrace.core.errors import Code
 from headrace.core.logging import get_logger
 from headrace.rollout import Router
 from headrace.serving.batching.controller import Controller
+from headrace.serving.batching.execution import EXTRA_RUNS
 from headrace.serving.batching.policy import Parameters
+from headrace.serving.batching.queue import Drop
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.models.fleet import Deployment, Fleet
 from headrace.serving.models.version import ServedVersion
 from headrace.serving.runtime.backend import Runner, Tensor
 from headrace.serving.telemetry.recorder import Recorder
-from headrace.serving.telemetry.statistics import LATENCY_BOUNDS_S, BatchTimes
+from headrace.serving.telemetry.statistics import LATENCY_BOUNDS_S, BatchTimes, Histogram, Totals
 from headrace.serving.transport import _front
-from headrace.wire.status import STATUS_NUMBERS
+from headrace.wire.status import STATUS_NAMES, STATUS_NUMBERS
 from headrace.wire.tensors import DTYPES
 
 _LOG = get_logger("serving")
@@ -35,8 +37,18 @@ MAX_DIMENSIONS = 8
 NATIVE_KINDS = "fiub"
 """Kinds of dtypes that the door can lay into a matrix."""
 
-EXTRA_RUNS = 32
-"""Runs that a failed batch may be divided into, as `serving.batching.execution` has it."""
+
+_STATUS_OF = {STATUS_NUMBERS[code]: name for code, name in STATUS_NAMES.items()} | {0: "OK"}
+
+_DROPS = (
+    Drop.QUEUE_FULL,
+    Drop.OVER_TARGET,
+    Drop.EXPIRED_WAITING,
+    Drop.EXPIRED_RUNNING,
+    Drop.CANCELLED_WAITING,
+    Drop.CANCELLED_RUNNING,
+)
+"""Reasons in the order in which the door counts them."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,31 @@ class LaneState:
     lane: _front.Lane
     controller: Controller | None
     lock: threading.Lock
+
+
+class LaneFeed:
+    """What a lane counted, for the statistics of its version."""
+
+    def __init__(self, front: _front.Front, lane: _front.Lane) -> None:
+        self._front = front
+        self._lane = lane
+
+    def totals(self) -> Totals:
+        """Consistent snapshot."""
+        counted = self._front.statistics(self._lane)
+        requests = {_STATUS_OF[number]: count for number, count in enumerate(counted["requests"]) if count}
+        dropped = {reason.value: count for reason, count in zip(_DROPS, counted["dropped"], strict=True) if count}
+        totals = Totals(
+            requests=requests,
+            dropped=dropped,
+            latency=Histogram(LATENCY_BOUNDS_S, *counted["latency"]),
+            failed_latency=Histogram(LATENCY_BOUNDS_S, *counted["failed_latency"]),
+        )
+        return replace(totals, phases={**totals.phases, "queue": Histogram(LATENCY_BOUNDS_S, *counted["queue"])})
+
+    def load(self) -> tuple[int, int]:
+        """Rows that wait there now, and batches that run."""
+        return self._front.load(self._lane)
 
 
 class LaneBook:
@@ -78,9 +115,7 @@ class LaneBook:
     def publish(self, fleet: Fleet) -> None:
         """Open lanes for versions that are new, swap the door's routes, close lanes that nobody can reach any more."""
         with self._lock:
-            served = {
-                version for deployment in fleet.deployments.values() for version in deployment.versions.values()
-            }
+            served = {version for deployment in fleet.deployments.values() for version in deployment.versions.values()}
             for version in served - self._key_of.keys():
                 self._open(version)
             self._front.publish([(name, self._route(of)) for name, of in fleet.deployments.items()])
@@ -111,6 +146,7 @@ class LaneBook:
         lane = _front.Lane(spec)
         state = LaneState(version, lane, Controller.of(version.batching), threading.Lock())
         self._by_key[spec.key] = state
+        version.statistics.feeds.append(LaneFeed(self._front, lane))
         self._key_of[version] = spec.key
         controller = state.controller
         self._apply(state, Parameters.of(version.batching) if controller is None else controller.parameters)
@@ -119,7 +155,7 @@ class LaneBook:
         """Forget retired lanes in which nothing waits or runs."""
         with self._lock:
             for key in list(self._retired):
-                if self._front.is_idle(self._by_key[key].lane):
+                if self._front.load(self._by_key[key].lane) == (0, 0):
                     self._retired.remove(key)
                     del self._by_key[key]
 
