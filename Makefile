@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := engine kernels benchmarks tests examples protos
+NATIVE := CMakeLists.txt $(wildcard engine/native/*/*.cc engine/native/*/*.h engine/native/*/CMakeLists.txt \
+	kernels/native/*.cc kernels/native/*.h kernels/native/CMakeLists.txt)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .PHONY: help demo test lint types format protos bench bench-smoke wheel docs clean
@@ -18,12 +20,26 @@ $(BIN)/python:
 	@echo "creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+# The native parts want a C++20 compiler and libnghttp2's headers. Where they are missing and may be installed they are;
+# else headrace is installed without the native parts, and `headrace doctor` says so.
+$(VENV)/.headers: $(BIN)/python
+	@if ! echo '#include <nghttp2/nghttp2.h>' | $(CXX) -E -x c++ - >/dev/null 2>&1; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing libnghttp2-dev for the native front door"; \
+			(apt-get update -qq && apt-get install -y -qq libnghttp2-dev libssl-dev g++) >/dev/null 2>&1 \
+				|| echo "libnghttp2-dev could not be installed: the portable transport will serve"; \
+		else \
+			echo "libnghttp2-dev is not here: the portable transport will serve (headrace doctor says how to change that)"; \
+		fi; \
+	fi
+	@touch $@
+
+$(VENV)/.demo: $(BIN)/python $(VENV)/.headers pyproject.toml constraints.txt $(NATIVE)
 	@echo "installing headrace[demo] into $(VENV) (about a minute the first time)"
 	@$(PIP) --editable '.[demo]'
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+$(VENV)/.dev: $(BIN)/python $(VENV)/.headers pyproject.toml constraints.txt $(NATIVE)
 	@echo "installing headrace[dev] into $(VENV) (about a minute the first time)"
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.demo

@@ -23,7 +23,7 @@ _ALONE = "features"
 @cache
 def application() -> typer.Typer:
     """Every command."""
-    from headrace.cli import features, key, load, models, monitor, predict, release, report, run, serve
+    from headrace.cli import doctor, features, key, load, models, monitor, predict, release, report, run, serve
 
     app = typer.Typer(
         name="headrace",
@@ -46,6 +46,7 @@ def application() -> typer.Typer:
     app.command("monitor")(monitor.monitor)
     app.command("report")(report.report)
     app.command("models")(models.models)
+    app.command("doctor")(doctor.doctor)
     return app
 
 
