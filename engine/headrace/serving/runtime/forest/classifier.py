@@ -31,6 +31,8 @@ def read_classifier(graph: Graph, node: Node) -> tuple[Ensemble, ClassRule, tupl
         raise UnimplementedError(f"{len(classes)} classes, weights for {len(used)}, a transformation")
     ensemble = read_old_ensemble(node, what="class", n_targets=1 if single else len(classes))
     rule = ClassRule(transform, bool((ensemble.weights >= 0).all()), classes)
+    if single and rule.all_positive and transform is Transform.LOGISTIC:
+        raise UnimplementedError("weights that are all positive, which versions of ONNX Runtime transform or not")
     return ensemble, rule, tuple(_source(graph, node, output.name) for output in graph.outputs)
 
 
