@@ -87,9 +87,9 @@ def _load() -> Iterator[Finding]:
 
 def _cuda() -> Iterator[Finding]:
     from headrace.serving.config import Device
-    from headrace.serving.runtime.session import choose_placement
+    from headrace.serving.runtime.session import place
 
-    placement = choose_placement(b"", Device.AUTO)
+    placement = place(b"", Device.AUTO)
     if placement.device == "cuda":
         yield Finding("CUDA", OK, "ONNX Runtime has it and the driver loads")
     else:

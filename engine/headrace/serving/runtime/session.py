@@ -46,7 +46,7 @@ class Session:
 
     def __init__(self, model: bytes, *, device: Device, name: str, threads: int = 1) -> None:
         self._name = name
-        self.placement = choose_placement(model, device, ort.get_available_providers())
+        self.placement = place(model, device)
         self._session = self._open(model, threads=1)
         if self.placement.device == "cuda" and CUDA_PROVIDER not in self._session.get_providers():
             self.placement = fall_back(device, "ONNX Runtime could not load its CUDA provider")
@@ -170,6 +170,11 @@ class Session:
         if self.placement.device != "cpu" or self._piece_rows is not None or not self._outputs_are_rows:
             return False
         return all(t.datatype != "BYTES" and -1 not in t.shape[1:] for t in tensors)
+
+
+def place(model: bytes, device: Device) -> Placement:
+    """Decide where a graph runs, with the ONNX Runtime that is installed; raises as `choose_placement`."""
+    return choose_placement(model, device, ort.get_available_providers())
 
 
 def _texts(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
