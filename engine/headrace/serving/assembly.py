@@ -67,7 +67,8 @@ class Assembly:
         self._process = ProcessMetrics()
         if config.tls is not None:
             read_certificates(config.tls)
-        keys = KeyFile(config.access, clock) if config.access is not None else None
+        self._keys = KeyFile(config.access, clock) if config.access is not None else None
+        self._guard: Guard | None = None
         self._warn_of_open_doors()
         self._tracer = Tracer(config.traces) if config.traces is not None else None
         self.manager = FleetManager(source, config, clock)
@@ -81,7 +82,7 @@ class Assembly:
         service = InferenceService(self.manager, self._recorder, clock, traces=self._trace_settings)
         self.application = ServingApplication(service)
         self._collector = ServerCollector(self.manager, service, self._recorder)
-        self._front = self._around(wrap(self.application), keys)
+        self._front = self._around(wrap(self.application))
 
     def listen(self, port: int, *, reuse_port: bool = False) -> int:
         """Open the front door; the port.
@@ -92,9 +93,20 @@ class Assembly:
         config = self._config
         transport = open_transport(self._front, self.application.methods, config, self._recorder)
         self._transport = transport
+        if self._guard is not None:
+            self._guard.stand_at(transport)
         self.manager.listeners.append(transport.publish)
         transport.publish(self.manager.fleet)
         return transport.listen(config.host, port, reuse_port=reuse_port)
+
+    def look(self) -> None:
+        """Follow what changes by itself, the models' sources and the file of keys; to be called often."""
+        try:
+            if self._guard is not None:
+                self._guard.look()
+            self.manager.refresh()
+        except Exception:  # noqa: BLE001  the server keeps serving what it has, and says what went wrong
+            _LOG.exception("watch_failed")
 
     def drain(self, grace_s: float) -> bool:
         """Refuse new calls and let those in flight end; whether they did within the grace period."""
@@ -129,9 +141,9 @@ class Assembly:
             transport=self._transport.name if self._transport is not None else "",
         )
 
-    def _around(self, application: Application, keys: KeyFile | None) -> Application:
-        if keys is not None:
-            application = Guard(application, keys)
+    def _around(self, application: Application) -> Application:
+        if self._keys is not None:
+            application = self._guard = Guard(application, self._keys)
         if self._tracer is not None:
             application = TracedApplication(application, self._tracer, self._trace_settings)
         return AccessLog(application, share=self._config.access_log, clock=self._clock)

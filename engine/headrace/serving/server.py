@@ -115,11 +115,9 @@ class Server:
         return self._assembly.collect() if self._assembly is not None else ()
 
     def _follow(self) -> None:
+        assert self._assembly is not None
         while not self._stopping.wait(self._config.poll_ms / 1e3):
-            try:
-                self._manager.refresh()
-            except Exception:  # noqa: BLE001  the server keeps serving what it has, and says what went wrong
-                _LOG.exception("model_watch_failed")
+            self._assembly.look()
 
 
 def serve(config: ServingConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from headrace.core.clock import Clock
@@ -25,6 +26,10 @@ class KeyFile:
         path: the file.
         clock: monotonic time.
 
+    Attributes:
+        lock: held while the keyring is replaced and `on_change` is called.
+        on_change: called when it was replaced.
+
     Raises:
         HeadraceError: the file cannot be used at start, as `read_keys` says.
     """
@@ -32,20 +37,26 @@ class KeyFile:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
+        self.on_change: Callable[[], None] = lambda: None
+        self._looking = threading.Lock()
         self._seen = _state(path)
         self._keyring = read_keys(path)
         self._look_at = clock.monotonic() + LOOK_S
 
+    def is_current(self, keyring: Keyring) -> bool:
+        """Whether a keyring is still the one that is valid; certain only under `lock`."""
+        return self._keyring is keyring
+
     @property
     def keyring(self) -> Keyring:
         """Keys that are valid now."""
-        if self._clock.monotonic() >= self._look_at and self._lock.acquire(blocking=False):
+        if self._clock.monotonic() >= self._look_at and self._looking.acquire(blocking=False):
             try:
                 self._look_at = self._clock.monotonic() + LOOK_S
                 self._refresh()
             finally:
-                self._lock.release()
+                self._looking.release()
         return self._keyring
 
     def _refresh(self) -> None:
@@ -54,11 +65,14 @@ class KeyFile:
             return
         self._seen = state
         try:
-            self._keyring = read_keys(self._path)
+            keyring = read_keys(self._path)
         except HeadraceError as error:
             _LOG.error("access_file_refused", file=str(self._path), error=error.message)
-        else:
-            _LOG.info("access_file_read", file=str(self._path), keys=len(self._keyring.keys))
+            return
+        with self.lock:
+            self._keyring = keyring
+            self.on_change()
+        _LOG.info("access_file_read", file=str(self._path), keys=len(keyring.keys))
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

@@ -60,7 +60,7 @@ class Keyring:
 
         A plain digest is enough: keys are long and random, so that there is nothing to guess.
         """
-        digest = hashlib.sha256(secret.encode()).digest()
+        digest = hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
         found = None
         for key in self.keys:
             if hmac.compare_digest(key.digest, digest):

@@ -91,6 +91,12 @@ class GrpcTransport:
     def publish(self, fleet: Fleet) -> None:
         """Nothing to learn: the application looks the fleet up for every call."""
 
+    def trust(self, credential: str) -> None:
+        """Nothing to note: the application is asked about every call."""
+
+    def distrust(self) -> None:
+        """Nothing to forget."""
+
     def drain(self, grace_s: float) -> bool:
         """Refuse new calls, let those in flight end within the grace period, close the port.
 

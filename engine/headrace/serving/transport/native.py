@@ -50,6 +50,7 @@ class NativeTransport:
         *,
         recorder: Recorder | None,
     ) -> None:
+        self._tells_all = _tells_all(config)
         try:
             self._front = _front.Front(_options(methods, config))
         except RuntimeError as error:
@@ -82,6 +83,15 @@ class NativeTransport:
         """Learn what is served from now on; calls in flight keep what they have."""
         self._lanes.publish(fleet)
 
+    def trust(self, credential: str) -> None:
+        """Let the door answer further requests of this caller."""
+        if not self._tells_all:
+            self._front.trust(credential)
+
+    def distrust(self) -> None:
+        """Have the door ask again about every caller."""
+        self._front.distrust()
+
     def drain(self, grace_s: float) -> bool:
         """Refuse new calls, let those in flight end within the grace period, close the port.
 
@@ -99,6 +109,11 @@ class NativeTransport:
         return threading.Thread(target=work, name=name, daemon=True)
 
 
+def _tells_all(config: ServingConfig) -> bool:
+    """Whether somebody around the application wants to see every call; then the door answers none by itself."""
+    return config.access_log > 0 or config.traces is not None
+
+
 def _options(methods: Mapping[str, Kind], config: ServingConfig) -> _front.FrontOptions:
     options = _front.FrontOptions()
     options.limits = _limits(config.limits)
@@ -106,7 +121,7 @@ def _options(methods: Mapping[str, Kind], config: ServingConfig) -> _front.Front
     options.unary_paths = {path for path, kind in methods.items() if kind is Kind.UNARY}
     options.conversation_paths = {path for path, kind in methods.items() if kind is Kind.STREAM}
     options.id_prefix = f"{secrets.token_hex(6)}-n"
-    options.authorize = config.access is not None
+    options.authorize = config.access is not None or _tells_all(config)
     if config.tls is not None:
         _set_tls(options, config.tls)
     return options

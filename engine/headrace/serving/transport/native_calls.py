@@ -14,8 +14,6 @@ from headrace.core.errors import (
     ExhaustedError,
     HeadraceError,
     InvalidInputError,
-    PermissionDeniedError,
-    UnauthenticatedError,
     UnimplementedError,
 )
 from headrace.core.logging import get_logger
@@ -26,7 +24,6 @@ from headrace.wire.status import STATUS_NUMBERS, status_details
 _LOG = get_logger("serving")
 
 FRAME_HEADER_BYTES = 5
-CREDENTIAL_HEADERS = ("authorization", "x-api-key")
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
@@ -128,23 +125,12 @@ class CallDesk:
         try:
             answer = self._application.answer(path, self._decompress(message, encoding), call)
         except HeadraceError as error:
-            if not isinstance(error, (UnauthenticatedError, PermissionDeniedError)):
-                self._trust(path, call)
             self._refuse(number, error)
         else:
-            self._trust(path, call)
             self._front.reply(number, answer)
         finally:
             with self._lock:
                 self._open.pop(number, None)
-
-    def _trust(self, path: str, call: Call) -> None:
-        """Let the door answer further requests of this caller, who was let through to ModelInfer."""
-        if path == self._infer_path:
-            for name in CREDENTIAL_HEADERS:
-                value = call.header(name)
-                if value is not None:
-                    self._front.trust(f"{name}:{value}")
 
     def _begin(self, number: int, path: str, opened: _Open, call: Call) -> None:
         replies = _Replies(self._front, number)

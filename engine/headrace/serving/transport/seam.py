@@ -129,6 +129,17 @@ class Transport(Protocol):
         """Learn what is served from now on; calls in flight keep what they have."""
         ...
 
+    def trust(self, credential: str) -> None:
+        """Take note that a caller was let through to ModelInfer: `name:value` of the header field that says who calls.
+
+        A transport that asks the application about every call has nothing to note.
+        """
+        ...
+
+    def distrust(self) -> None:
+        """Ask the application again about every caller: keys have changed."""
+        ...
+
     def drain(self, grace_s: float) -> bool:
         """Refuse new calls, let those in flight end within the grace period, close the port.
 

@@ -99,10 +99,7 @@ class Worker:
 
     def _follow(self) -> None:
         while not self._terminated.wait(self._config.poll_ms / 1e3):
-            try:
-                self._assembly.manager.refresh()
-            except Exception:  # noqa: BLE001  the worker keeps serving what it has, and says what went wrong
-                _LOG.exception("model_watch_failed")
+            self._assembly.look()
 
     def _conduct(self, change: Change) -> None:
         """Have the supervisor do a change in all workers, this one included; where sources changed, it does so soon."""
