@@ -13,7 +13,7 @@ import onnxruntime as ort
 from headrace.core.errors import CorruptedError, HeadraceError, InvalidInputError, UnimplementedError
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.config import Device
-from headrace.serving.runtime.backend import Runner
+from headrace.serving.runtime.backend import Placement, Runner
 from headrace.serving.runtime.bound import BoundRunner, bind
 from headrace.serving.runtime.placement import CPU_PROVIDER, CUDA_PROVIDER, choose_placement, fall_back
 from headrace.serving.runtime.signature import read_signature, zeros
