@@ -123,7 +123,7 @@ class Inference:
         return self._clock.monotonic() + min(limits)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Question:
     """A request that has found who answers it."""
 

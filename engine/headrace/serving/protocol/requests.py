@@ -31,7 +31,7 @@ def decode_inputs(request: pb.ModelInferRequest, version: ServedVersion, regions
     source = _Contents(request, regions)
     arrays: dict[str, Array] = {}
     for tensor in request.inputs:
-        name, shape = tensor.name, tuple(tensor.shape)
+        name, shape = tensor.name, tuple(tensor.shape[:])  # a slice is copied at once, an iterator item by item
         declared = _declared(name, tensor.datatype, expected, version)
         if name in arrays:
             raise InvalidInputError(f"input '{name}' came twice")

@@ -30,7 +30,7 @@ def read_destinations(request: pb.ModelInferRequest, outputs: Sequence[Tensor], 
     destinations: list[tuple[int, Place | None]] = []
     for output in wanted:
         position = _position(output.name, outputs)
-        if any(position == earlier for earlier, _ in destinations):
+        if destinations and any(position == earlier for earlier, _ in destinations):
             raise InvalidInputError(f"output '{output.name}' is asked for twice")
         place = None
         if output.parameters:
