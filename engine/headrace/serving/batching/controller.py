@@ -6,26 +6,27 @@ What it decides, and why:
   saving is worth something only where executors are short of time. So the window is 0 up to a load of `BUSY_FROM`, and
   grows to the fixed part at full load, never beyond the configured window; and it is 0 where nobody is expected to come
   within it. (A lone request never waits: `serving.batching.policy`.)
-* `max_batch_rows`: one batch takes at most `BATCH_SHARE` of the target, so that who comes behind it is not late; but
-  where the fixed part is large it may take `LONG_BATCH_SHARE`, to run at nine tenths of the best throughput.
 * `admit_rows`: a request that is taken waits for the rest of the running batch, then for the rows before it. It is
   taken while that comes to at most `TARGET_SHARE` of the target, times a margin: the margin shrinks when a request was
   late all the same (a slow machine, a service time that varies), and recovers slowly.
+* `max_batch_rows`: one batch takes at most `BATCH_SHARE` of that time, so that who comes behind it is not late; but
+  where the fixed part is large it may take `LONG_BATCH_SHARE`, to run at nine tenths of the best throughput. Where all
+  batches had the same size, so that the parts are not known, it may have twice that size, to learn them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace.serving.batching.policy import UNBOUNDED_ROWS, Parameters
+from headrace.serving.batching.policy import Parameters
 from headrace.serving.batching.service_times import ServiceTimes
 from headrace.serving.config import BatchingConfig
 
 TARGET_SHARE = 0.85
 """Part of the target that the queue and the executor may use; the rest is for reading and writing."""
 
-BATCH_SHARE = 0.25
-LONG_BATCH_SHARE = 0.4
+BATCH_SHARE = 0.3
+LONG_BATCH_SHARE = 0.45
 BUSY_FROM = 0.7
 
 DECIDE_EVERY_S = 0.01
@@ -35,8 +36,20 @@ RATE_MEMORY_S = 0.05
 """Time over which the arrival rate is averaged."""
 
 LATE_FACTOR = 0.85
-RECOVERY = 0.002
+"""The margin shrinks by this when a request was late, at most once in the time of a target: those that wait were
+admitted before."""
+
+RECOVERY = 0.001
+"""The margin grows by this in the time of a target: few enough requests are late while it feels its way."""
+
 LEAST_MARGIN = 0.2
+
+LEAST_FIXED_PARTS = 4.0
+"""The margin never leaves less time than so many fixed parts: with less, hardly a row would be run for each of them."""
+
+LARGEST_KEEP = 0.8
+"""What is left of the largest batch's rows, from one batch to the next: requests larger than a batch run alone, and who
+comes behind one of those waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,8 @@ class Load:
         largest_rows: rows of a large batch lately.
         fixed_s: seconds of a batch, however many rows it has.
         row_s: seconds that each row adds.
-        margin: part of the admissible rows that is admitted, 0 to 1.
+        told_apart: whether `fixed_s` and `row_s` are known from batches of different sizes.
+        margin: part of the admissible time that is used, 0 to 1.
     """
 
     rows_per_s: float
@@ -57,6 +71,7 @@ class Load:
     largest_rows: float
     fixed_s: float
     row_s: float
+    told_apart: bool = True
     margin: float = 1.0
 
 
@@ -90,8 +105,10 @@ def decide(load: Load, bounds: Bounds) -> Parameters:
     window_s = _window_s(load, bounds) if bounds.adaptive else bounds.window_s
     if bounds.target_s is None:
         return Parameters(window_s, bounds.max_batch_rows)
-    max_batch_rows = _max_batch_rows(load, bounds, bounds.target_s)
-    return Parameters(window_s, max_batch_rows, _admit_rows(load, bounds, bounds.target_s, max_batch_rows))
+    most_s = TARGET_SHARE * bounds.target_s
+    time_s = max(most_s * load.margin, min(most_s, LEAST_FIXED_PARTS * load.fixed_s))
+    max_batch_rows = _max_batch_rows(load, bounds, time_s)
+    return Parameters(window_s, max_batch_rows, _admit_rows(load, bounds, time_s, max_batch_rows))
 
 
 def _window_s(load: Load, bounds: Bounds) -> float:
@@ -102,25 +119,24 @@ def _window_s(load: Load, bounds: Bounds) -> float:
     return window_s if load.rows_per_s * window_s >= 1.0 else 0.0
 
 
-def _max_batch_rows(load: Load, bounds: Bounds, target_s: float) -> int:
+def _max_batch_rows(load: Load, bounds: Bounds, time_s: float) -> int:
     if load.row_s <= 0.0:
         return bounds.max_batch_rows
-    rows = (BATCH_SHARE * target_s - load.fixed_s) / load.row_s
+    short = (BATCH_SHARE * time_s - load.fixed_s) / load.row_s
+    long = (LONG_BATCH_SHARE * time_s - load.fixed_s) / load.row_s
     efficient = 9.0 * load.fixed_s / load.row_s
-    long = (LONG_BATCH_SHARE * target_s - load.fixed_s) / load.row_s
-    return max(1, min(bounds.max_batch_rows, int(max(rows, min(efficient, long)))))
+    explored = 0.0 if load.told_apart else 2.0 * load.largest_rows
+    return max(1, min(bounds.max_batch_rows, int(max(short, min(efficient, long), explored))))
 
 
-def _admit_rows(load: Load, bounds: Bounds, target_s: float, max_batch_rows: int) -> int:
-    running_s = load.fixed_s + load.row_s * max(max_batch_rows, load.largest_rows)
-    left_s = TARGET_SHARE * load.margin * target_s - running_s
-    if left_s <= load.fixed_s:
+def _admit_rows(load: Load, bounds: Bounds, time_s: float, max_batch_rows: int) -> int:
+    left_s = time_s - load.fixed_s - load.row_s * max(max_batch_rows, load.largest_rows)
+    full_s = load.fixed_s + load.row_s * max_batch_rows
+    if left_s <= 0.0 or full_s <= 0.0:
         return 0
-    if load.row_s <= 0.0:
-        return int(left_s / load.fixed_s) * max_batch_rows * bounds.parallel_batches
-    alone = (left_s - load.fixed_s) / load.row_s
-    rows = alone if alone <= max_batch_rows else left_s / (load.fixed_s / max_batch_rows + load.row_s)
-    return int(rows * bounds.parallel_batches)
+    batches, rest_s = divmod(left_s, full_s)
+    last = (rest_s - load.fixed_s) / load.row_s if rest_s > load.fixed_s and load.row_s > 0.0 else 0.0
+    return int((batches * max_batch_rows + last) * bounds.parallel_batches)
 
 
 class Controller:
@@ -134,13 +150,14 @@ class Controller:
         self.times = ServiceTimes()
         self.parameters = Parameters(bounds.window_s, bounds.max_batch_rows)
         self._bounds = bounds
-        self._late_s = UNBOUNDED_ROWS if bounds.target_s is None else TARGET_SHARE * bounds.target_s
         self._margin = 1.0
+        self._late = False
+        self._blameless_until = 0.0
         self._batch_rows = 1.0
         self._largest_rows = 1.0
         self._rows_per_s = 0.0
         self._arrived_rows = 0
-        self._decided_at: float | None = None
+        self._decided_at = float("-inf")
 
     @classmethod
     def of(cls, config: BatchingConfig) -> Controller | None:
@@ -164,27 +181,40 @@ class Controller:
 
         Complexity: constant; 1.5 us, and 4 us once in 10 ms.
         """
-        self.times.add(rows, service_s)
+        if self.times.add(rows, service_s):
+            self._blameless_until = now + (self._bounds.target_s or 0.0)  # those that wait came before the change
         self._batch_rows += (rows - self._batch_rows) * 0.1
-        self._largest_rows = max(float(rows), self._largest_rows * 0.98)
-        if sojourn_s > self._late_s:
-            self._margin = max(LEAST_MARGIN, self._margin * LATE_FACTOR)
-        elif self._margin < 1.0:
-            self._margin = min(1.0, self._margin + RECOVERY)
-        if self._decided_at is None:
-            self._decided_at = now
-            self._arrived_rows = arrived_rows
-            self._decide()
-        elif now - self._decided_at >= DECIDE_EVERY_S:
-            passed_s = now - self._decided_at
-            rate = (arrived_rows - self._arrived_rows) / passed_s
-            self._rows_per_s += (rate - self._rows_per_s) * min(1.0, passed_s / RATE_MEMORY_S)
-            self._decided_at = now
-            self._arrived_rows = arrived_rows
-            self._decide()
+        self._largest_rows = max(float(rows), self._largest_rows * LARGEST_KEEP)
+        target_s = self._bounds.target_s
+        if target_s is not None and sojourn_s > TARGET_SHARE * target_s:
+            self._late = True
+        if now - self._decided_at >= DECIDE_EVERY_S:
+            self._decide(now, arrived_rows)
         return self.parameters
 
-    def _decide(self) -> None:
-        times = self.times
-        load = Load(self._rows_per_s, self._batch_rows, self._largest_rows, times.fixed_s, times.row_s, self._margin)
+    def _decide(self, now: float, arrived_rows: int) -> None:
+        passed_s = min(now - self._decided_at, 1.0)
+        rate = (arrived_rows - self._arrived_rows) / passed_s
+        self._rows_per_s += (rate - self._rows_per_s) * min(1.0, passed_s / RATE_MEMORY_S)
+        self._decided_at = now
+        self._arrived_rows = arrived_rows
+        if self._bounds.target_s is not None:
+            self._move_margin(now, passed_s, self._bounds.target_s)
+        load = Load(
+            rows_per_s=self._rows_per_s,
+            batch_rows=self._batch_rows,
+            largest_rows=self._largest_rows,
+            fixed_s=self.times.fixed_s,
+            row_s=self.times.row_s,
+            told_apart=self.times.told_apart,
+            margin=self._margin,
+        )
         self.parameters = decide(load, self._bounds)
+
+    def _move_margin(self, now: float, passed_s: float, target_s: float) -> None:
+        if self._late and self.times.told_apart and now >= self._blameless_until:
+            self._margin = max(LEAST_MARGIN, self._margin * LATE_FACTOR)
+            self._blameless_until = now + target_s
+        else:
+            self._margin = min(1.0, self._margin + RECOVERY * passed_s / target_s)
+        self._late = False
