@@ -10,7 +10,9 @@ from onnx import TensorProto, helper
 from headrace.client import Client
 from headrace.core.errors import InvalidInputError
 from headrace.serving import ServingConfig
+from headrace.serving.config import Door
 from headrace.serving.server import Server
+from headrace.serving.transport.choice import native_missing
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.tensors import DTYPES, decode_raw, encode_raw
 
@@ -49,14 +51,16 @@ def identity(element: int) -> bytes:
     return model.SerializeToString()
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory) -> Iterator[Client]:
+@pytest.fixture(scope="module", params=[Door.GRPCIO, Door.NATIVE], ids=["grpcio", "native"])
+def client(tmp_path_factory, request) -> Iterator[Client]:
+    if request.param is Door.NATIVE and (missing := native_missing(tls=False)) is not None:
+        pytest.skip(missing)
     repository = tmp_path_factory.mktemp("repository")
     for name, element in ELEMENTS.items():
         folder = repository / name.lower() / "1"
         folder.mkdir(parents=True)
         (folder / "model.onnx").write_bytes(identity(element))
-    server = Server(ServingConfig(repository=repository, port=0, metrics_port=None))
+    server = Server(ServingConfig(repository=repository, port=0, metrics_port=None, door=request.param))
     with Client(server.start().address) as client:
         yield client
     server.drain()
@@ -100,6 +104,13 @@ def test_raw_values_come_back_bit_by_bit(client, datatype):
 @pytest.mark.parametrize("datatype", CONTENTS)
 def test_typed_values_come_back_raw(client, datatype):
     assert encode_raw(ask(client, datatype, typed=True)) == encode_raw(values(datatype))
+
+
+def test_a_bool_is_any_byte_and_comes_back_as_0_or_1(client):
+    message = pb.ModelInferRequest(model_name="bool")
+    message.inputs.add(name="x", datatype="BOOL", shape=[2, 2])
+    message.raw_input_contents.append(b"\x00\x01\x02\xff")
+    assert client._call("ModelInfer", message).raw_output_contents[0] == b"\x00\x01\x01\x01"
 
 
 def test_bytes_that_are_no_text_are_refused_by_a_graph_that_takes_text(client):

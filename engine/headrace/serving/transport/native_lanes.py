@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from headrace.core.errors import Code
 from headrace.core.logging import get_logger
 from headrace.rollout import Router
@@ -34,8 +32,8 @@ _LOG = get_logger("serving")
 MAX_TENSORS = 16
 MAX_OUTPUTS = 8
 MAX_DIMENSIONS = 8
-NATIVE_KINDS = "fiub"
-"""Kinds of dtypes that the door can lay into a matrix."""
+NATIVE_DATATYPES = frozenset(DTYPES) - {"BOOL", "BF16", "BYTES"}
+"""What the door lays into a matrix as it comes: a BOOL's bytes have to be made 0 or 1, BF16 is uint16 to NumPy."""
 
 
 _STATUS_OF = {STATUS_NUMBERS[code]: name for code, name in STATUS_NAMES.items()} | {0: "OK"}
@@ -124,6 +122,11 @@ class LaneBook:
                 if key is not None:
                     self._retired.add(key)
         self._sweep()
+
+    def name_of(self, key: int) -> tuple[str, str]:
+        """Model and version of a lane; empty where it is gone."""
+        state = self._by_key.get(key)
+        return (state.version.identity.model, str(state.version.identity.version)) if state is not None else ("", "")
 
     def run(self) -> None:
         """Run batches until the door is closed; an executor thread's life."""
@@ -288,10 +291,8 @@ def _spec(version: ServedVersion, key: int, *, members: bool) -> _front.LaneSpec
 
 
 def _is_native(tensor: Tensor) -> bool:
-    dtype = DTYPES.get(tensor.datatype)
     return (
-        dtype is not None
-        and dtype.kind in NATIVE_KINDS
+        tensor.datatype in NATIVE_DATATYPES
         and 1 <= len(tensor.shape) <= MAX_DIMENSIONS
-        and np.dtype(dtype).isnative
+        and DTYPES[tensor.datatype].isnative
     )
