@@ -152,7 +152,11 @@ def test_requests_are_logged_from_end_to_end(start):
         client.infer("late", ROW, request_id="mine")
         with pytest.raises(NotFoundError):
             client.infer("nobody", ROW)
-    ok, refused = [event for event in events if event["event"] == "request"]
+        limit = time.monotonic() + 10
+        while len(lines := [event for event in events if event["event"] == "request"]) < 2:
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+    refused, ok = sorted(lines, key=lambda line: line["status"])
     assert (ok["model"], ok["version"], ok["rows"], ok["request_id"], ok["status"]) == ("late", "1", 2, "mine", "OK")
     assert 0 <= ok["queue_us"] <= ok["total_us"]
     assert ok["peer"].startswith("127.0.0.1:")

@@ -25,7 +25,7 @@ from headrace.serving.telemetry.trace_settings import TracePolicy, TraceSettings
 from headrace.serving.telemetry.traces import TracedApplication, Tracer
 from headrace.serving.transport.certificates import read_certificates
 from headrace.serving.transport.choice import open_transport
-from headrace.serving.transport.seam import Application, Transport
+from headrace.serving.transport.seam import Answered, Application, Transport
 
 _LOG = get_logger("serving")
 
@@ -91,7 +91,7 @@ class Assembly:
             AlreadyExistsError: the port is taken.
         """
         config = self._config
-        transport = open_transport(self._front, self.application.methods, config, self._recorder)
+        transport = open_transport(self._front, self.application.methods, config, self._recorder, self._tell)
         self._transport = transport
         if self._guard is not None:
             self._guard.stand_at(transport)
@@ -141,12 +141,17 @@ class Assembly:
             transport=self._transport.name if self._transport is not None else "",
         )
 
-    def _around(self, application: Application) -> Application:
+    def _around(self, application: Application) -> AccessLog:
         if self._keys is not None:
             application = self._guard = Guard(application, self._keys)
         if self._tracer is not None:
             application = TracedApplication(application, self._tracer, self._trace_settings)
         return AccessLog(application, share=self._config.access_log, clock=self._clock)
+
+    def _tell(self, path: str, answered: Answered) -> None:
+        """Write of a request that the transport answered by itself."""
+        caller = self._guard.name_of(answered.credential) if self._guard is not None else ""
+        self._front.tell_of(path, answered, caller)
 
     def _warn_of_open_doors(self) -> None:
         config = self._config

@@ -40,6 +40,19 @@ struct Event {
   std::string peer;
 };
 
+/// A request that the door answered by itself, for the access log.
+struct Note {
+  std::uint64_t key = 0;  // of the lane
+  Status status = Status::kOk;
+  std::string text;  // of an error
+  std::size_t rows = 0;
+  Nanos queued = 0;  // how long it waited for its batch; 0: it never ran
+  Nanos total = 0;
+  std::string id;
+  std::string peer;
+  std::string credential;
+};
+
 struct FrontOptions {
   Limits limits;
   TlsFiles tls;  // empty certificate: plain HTTP/2
@@ -47,6 +60,7 @@ struct FrontOptions {
   std::unordered_set<std::string> unary_paths;
   std::unordered_set<std::string> conversation_paths;
   std::string id_prefix;
+  double note_share = 0;   // of the requests answered OK that get a note; others always do
   bool authorize = false;  // only requests with a trusted credential are answered natively
 };
 
@@ -54,6 +68,7 @@ struct FrontCounts {
   std::uint64_t connections = 0;
   std::uint64_t accepted = 0;
   std::uint64_t refused_connections = 0;
+  std::uint64_t lost_notes = 0;
   std::uint64_t native_requests = 0;
   std::uint64_t python_calls = 0;
 };
@@ -95,6 +110,8 @@ class Front : private CallHandler {
   bool drain(double grace_s);
   void close();
 
+  /// Notes that came together since the last look, as far as there was room.
+  std::vector<Note> take_notes();
   [[nodiscard]] FrontCounts counts();
   /// Copy of a lane's statistics.
   [[nodiscard]] LaneStatistics statistics(const Lane& lane);
@@ -117,6 +134,8 @@ class Front : private CallHandler {
   void post(Stream& stream, EventKind kind, std::string message, std::string encoding);
   void end(Stream& stream, Status status, std::string text, bool pushback = false);
   void expire(Nanos now);
+  void leave(Stream& stream, Status status, std::string_view text);
+  void note(const Stream& stream, Status status, std::string_view text, const Request& request);
   Stream* find_call(std::uint64_t call);
 
   // front.cc: threads, sockets, batches.
@@ -164,6 +183,8 @@ class Front : private CallHandler {
   Nanos now_ = 0;
   Nanos next_tick_ = 0;
   FrontCounts counts_;
+  std::vector<Note> notes_;
+  std::uint64_t random_ = 0x9e3779b97f4a7c15;
   bool leading_ = false;
   bool attendant_sleeps_ = false;
   std::size_t executors_waiting_ = 0;

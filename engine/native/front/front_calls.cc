@@ -84,12 +84,17 @@ bool Front::infer(Stream& stream, std::string_view message) {
   ++counts_.native_requests;
   if (admission != Admission::kTaken) {
     lane->statistics.request_ended(Status::kResourceExhausted, monotonic_now() - now_);
+    stream.lane = lane;
+    Request refused;
+    refused.enqueued = now_;
+    refused.id = read.id;
     const std::string rows = std::to_string(lane->waiting_rows());
     const std::string why =
         admission == Admission::kFull
             ? "the queue of " + lane->name + " is full: " + rows + " rows wait, at most " +
                   std::to_string(lane->parameters.max_queue_rows) + " may"
             : lane->name + " is overloaded: " + rows + " rows wait, and the answer would come too late";
+    note(stream, Status::kResourceExhausted, why, refused);
     end(stream, Status::kResourceExhausted, why + "\n  hint: try again in a moment, or send to another replica", true);
     return true;
   }
@@ -153,18 +158,51 @@ void Front::handled(std::uint64_t call, std::size_t bytes) {
   flush_touched(monotonic_now());
 }
 
+/// Take a call out of its lane, wherever it stands there, and count how it ended.
+void Front::leave(Stream& stream, Status status, std::string_view text) {
+  const std::unique_ptr<Request> waiting =
+      stream.waiting != nullptr ? stream.lane->withdraw(std::exchange(stream.waiting, nullptr)) : nullptr;
+  Request* request = waiting ? waiting.get() : std::exchange(stream.running, nullptr);
+  if (request == nullptr) return;
+  stream.lane->statistics.request_ended(status, now_ - request->enqueued);
+  if (status == Status::kDeadlineExceeded)
+    stream.lane->statistics.drop(waiting ? Drop::kExpiredWaiting : Drop::kExpiredRunning);
+  if (status == Status::kCancelled)
+    stream.lane->statistics.drop(waiting ? Drop::kCancelledWaiting : Drop::kCancelledRunning);
+  note(stream, status, text, *request);
+  request->stream = nullptr;
+}
+
+/// Keep a note of a request, where it gets one: a share of those answered, and all others, as far as there is room.
+void Front::note(const Stream& stream, Status status, std::string_view text, const Request& request) {
+  static constexpr std::size_t kMaxNotes = 1000;
+  if (status == Status::kOk) {
+    if (options_.note_share <= 0) return;
+    random_ ^= random_ << 13;
+    random_ ^= random_ >> 7;
+    random_ ^= random_ << 17;
+    if (static_cast<double>(random_ >> 11) * 0x1p-53 >= options_.note_share) return;
+  }
+  if (notes_.size() >= kMaxNotes) {
+    ++counts_.lost_notes;
+    return;
+  }
+  notes_.push_back({stream.lane->spec.key, status, std::string(text), request.rows,
+                    request.taken != 0 ? request.taken - request.enqueued : 0, now_ - request.enqueued, request.id,
+                    stream.connection->peer, stream.credential});
+}
+
+std::vector<Note> Front::take_notes() {
+  const Lock lock(mutex_);
+  return std::exchange(notes_, {});
+}
+
 /// End a call with a status, whoever works on it.
 void Front::end(Stream& stream, Status status, std::string text, bool pushback) {
   if (stream.finished) return;
   touch(*stream.connection);
   deadlines_.remove(&stream);
-  if (stream.waiting != nullptr) {
-    stream.lane->statistics.request_ended(status, now_ - stream.waiting->enqueued);
-    stream.lane->withdraw(std::exchange(stream.waiting, nullptr));
-  } else if (stream.running != nullptr) {
-    stream.lane->statistics.request_ended(status, now_ - stream.running->enqueued);
-    std::exchange(stream.running, nullptr)->stream = nullptr;
-  }
+  leave(stream, status, text);
   stream.status = status;
   stream.message = std::move(text);
   stream.pushback = pushback;
@@ -184,24 +222,13 @@ void Front::expire(Nanos now) {
       withdrawn_.push_back(stream.call);
       withdrawn_ready_.notify_one();
     }
-    if (request != nullptr)
-      stream.lane->statistics.drop(stream.waiting != nullptr ? Drop::kExpiredWaiting : Drop::kExpiredRunning);
     end(stream, Status::kDeadlineExceeded, too_late(now - since));
   }
 }
 
 void Front::closed(Stream& stream) {
   deadlines_.remove(&stream);
-  if (stream.waiting != nullptr) {
-    stream.lane->statistics.drop(Drop::kCancelledWaiting);
-    stream.lane->statistics.request_ended(Status::kCancelled, now_ - stream.waiting->enqueued);
-    stream.lane->withdraw(stream.waiting);
-  }
-  if (stream.running != nullptr) {
-    stream.lane->statistics.drop(Drop::kCancelledRunning);
-    stream.lane->statistics.request_ended(Status::kCancelled, now_ - stream.running->enqueued);
-    stream.running->stream = nullptr;
-  }
+  leave(stream, Status::kCancelled, "the client withdrew the request");
   if (stream.call != 0) {
     calls_.erase(stream.call);
     if (stream.conversation || !stream.finished) {
@@ -284,6 +311,7 @@ std::vector<std::pair<std::string, std::pair<std::size_t, std::size_t>>> Front::
       touch(*stream->connection);
       stream->connection->answer(*stream);
       batch->lane->statistics.request_ended(Status::kOk, now_ - member->enqueued);
+      note(*stream, Status::kOk, {}, *member);
       if (batch->lane->spec.members) answered.emplace_back(member->id, std::pair(row, member->rows));
     }
     row += member->rows;

@@ -124,6 +124,7 @@ std::unique_ptr<Batch> Lane::take(Nanos now) {
     Request* request = levels_[level].first();
     if (batch->rows != 0 && batch->rows + request->rows > parameters.max_batch_rows) break;
     statistics.queue.observe(now - request->enqueued);
+    request->taken = now;
     batch->rows += request->rows;
     batch->members.push_back(withdraw(request));
   }

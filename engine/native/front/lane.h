@@ -59,6 +59,7 @@ struct Request {
   std::size_t rows = 0;
   std::size_t level = 0;
   Nanos enqueued = 0;
+  Nanos taken = 0;
   std::uint32_t wanted = 0;  // outputs in the order asked for, four bits each; 0: all
   std::uint8_t wanted_count = 0;
   std::string id;

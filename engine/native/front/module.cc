@@ -173,6 +173,7 @@ NB_MODULE(_front, m) {
       .def_rw("unary_paths", &FrontOptions::unary_paths)
       .def_rw("conversation_paths", &FrontOptions::conversation_paths)
       .def_rw("id_prefix", &FrontOptions::id_prefix)
+      .def_rw("note_share", &FrontOptions::note_share)
       .def_rw("authorize", &FrontOptions::authorize)
       .def("set_tls", [](FrontOptions& options, const std::string& certificate, const std::string& key,
                          const std::string& client_ca) { options.tls = {certificate, key, client_ca}; });
@@ -257,6 +258,16 @@ NB_MODULE(_front, m) {
            [](Front& front, Lane& lane) {
              return to_dict(front.statistics(lane));
            })
+      .def("take_notes",
+           [](Front& front) {
+             nb::list list;
+             for (const Note& note : front.take_notes()) {
+               list.append(nb::make_tuple(note.key, static_cast<int>(note.status), note.text, note.rows,
+                                          seconds(note.queued), seconds(note.total), note.id, note.peer,
+                                          nb::bytes(note.credential.data(), note.credential.size())));
+             }
+             return list;
+           })
       .def("counts", [](Front& front) {
         const FrontCounts counts = front.counts();
         nb::dict dict;
@@ -265,6 +276,7 @@ NB_MODULE(_front, m) {
         dict["refused_connections"] = counts.refused_connections;
         dict["native_requests"] = counts.native_requests;
         dict["python_calls"] = counts.python_calls;
+        dict["lost_notes"] = counts.lost_notes;
         return dict;
       });
 }

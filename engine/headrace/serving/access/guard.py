@@ -34,6 +34,13 @@ class Guard:
         """Look at the file of keys now, if it is time: a transport that asks seldom learns of a change too."""
         _ = self._keys.keyring
 
+    def name_of(self, credential: str) -> str:
+        """Name of the key in a header field, given as `name:value`; empty where it is not known any more."""
+        header, _, value = credential.partition(":")
+        found = _credential(Call(None, lambda _: False, ((header, value),)))
+        key = self._keys.keyring.find(found[1]) if found is not None else None
+        return key.name if key is not None else ""
+
     def kind(self, path: str) -> Kind | None:
         """As the application's: which methods exist is no secret."""
         return self._application.kind(path)

@@ -17,7 +17,7 @@ from headrace.serving.access.scopes import Scope, scope_of
 from headrace.serving.telemetry.line_budget import LineBudget
 from headrace.serving.telemetry.note import RequestNote
 from headrace.serving.telemetry.watched_stream import open_watched
-from headrace.serving.transport.seam import Application, Call, Conversation, Kind, Replies
+from headrace.serving.transport.seam import Answered, Application, Call, Conversation, Kind, Replies
 from headrace.wire.status import STATUS_NAMES
 
 _LOG = get_logger("access")
@@ -75,16 +75,22 @@ class AccessLog:
 
     def tell(self, path: str, call: Call, start: float, error: Exception | None) -> None:
         """Write the line, if it gets one."""
+        if error is not None or self._gets_line(path):
+            self._write(path, call, self._clock.monotonic() - start, error)
+
+    def tell_of(self, path: str, answered: Answered, caller: str) -> None:
+        """Write of a request that a transport answered by itself, and picked to be told of."""
+        call = Call(None, lambda _: False, peer=answered.peer, note=replace(answered.note, caller=caller))
+        self._write(path, call, answered.seconds, answered.error)
+
+    def _write(self, path: str, call: Call, seconds: float, error: Exception | None) -> None:
+        extra: dict[str, str | int] = {}
         if error is not None:
             kept_back = self._refused.take()
             if kept_back is None:
                 return
             extra = {"error": str(error)[:MAX_TEXT]} | ({"lines_kept_back": kept_back} if kept_back else {})
-        elif self._gets_line(path):
-            extra = {}
-        else:
-            return
-        _LOG.info("request", **_fields(path, call, self._clock.monotonic() - start), status=_status(error), **extra)
+        _LOG.info("request", **_fields(path, call, seconds), status=_status(error), **extra)
 
     def _gets_line(self, path: str) -> bool:
         scope = scope_of(path)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from headrace.core.errors import UnavailableError
 from headrace.core.logging import get_logger
 from headrace.serving.config import Door, ServingConfig
 from headrace.serving.telemetry.recorder import Recorder
-from headrace.serving.transport.seam import Application, Kind, Transport
+from headrace.serving.transport.seam import Answered, Application, Kind, Transport
 
 _LOG = get_logger("serving")
 
 
 def open_transport(
-    application: Application, methods: Mapping[str, Kind], config: ServingConfig, recorder: Recorder | None
+    application: Application,
+    methods: Mapping[str, Kind],
+    config: ServingConfig,
+    recorder: Recorder | None,
+    tell: Callable[[str, Answered], None],
 ) -> Transport:
     """Open the door that the configuration names; `auto` falls back to grpcio and says why, once.
 
@@ -23,6 +27,8 @@ def open_transport(
         methods: its paths and how each talks.
         config: how to serve.
         recorder: where answers of the native door go; None: predictions are not logged.
+        tell: told of requests that the native door answered by itself and that somebody wants to know of, with their
+            path.
 
     Raises:
         UnavailableError: the native door is asked for and is not built, or lacks TLS.
@@ -33,7 +39,7 @@ def open_transport(
         if missing is None:
             from headrace.serving.transport.native import NativeTransport
 
-            return NativeTransport(application, methods, config, recorder=recorder)
+            return NativeTransport(application, methods, config, recorder=recorder, tell=tell)
         if config.door is Door.NATIVE:
             raise UnavailableError(
                 f"the native transport is asked for and cannot be used: {missing}",

@@ -15,14 +15,17 @@ from collections.abc import Callable, Mapping
 from headrace.core.errors import AlreadyExistsError, CorruptedError
 from headrace.serving.config import LimitsConfig, ServingConfig, TlsConfig
 from headrace.serving.models.fleet import Fleet
+from headrace.serving.telemetry.note import RequestNote
 from headrace.serving.telemetry.recorder import Recorder
 from headrace.serving.transport import _front
 from headrace.serving.transport.native_calls import CallDesk
 from headrace.serving.transport.native_lanes import LaneBook
-from headrace.serving.transport.seam import Application, Kind
+from headrace.serving.transport.seam import Answered, Application, Kind
 from headrace.wire.methods import METHODS
+from headrace.wire.status import error_from_status
 
 INFER_PATH = METHODS["ModelInfer"].path
+TELL_EVERY_S = 0.1
 FOREVER = -1.0
 """A duration without an end, as the door takes it."""
 
@@ -35,6 +38,7 @@ class NativeTransport:
         methods: paths of the application and how each talks.
         config: limits, TLS, threads and batches that run at a time.
         recorder: where answers go; None: predictions are not logged.
+        tell: told of requests that the door answered by itself and that somebody wants to know of, with their path.
 
     Raises:
         CorruptedError: certificate and key cannot be used.
@@ -49,8 +53,11 @@ class NativeTransport:
         config: ServingConfig,
         *,
         recorder: Recorder | None,
+        tell: Callable[[str, Answered], None],
     ) -> None:
-        self._tells_all = _tells_all(config)
+        self._tell = tell
+        self._traces = config.traces is not None
+        self._stopping = threading.Event()
         try:
             self._front = _front.Front(_options(methods, config))
         except RuntimeError as error:
@@ -63,6 +70,7 @@ class NativeTransport:
             *(self._thread("executor", self._lanes.run) for _ in range(config.batching.slots)),
             *(self._thread("native-call", self._desk.work) for _ in range(config.threads)),
             self._thread("native-withdrawn", self._desk.watch_withdrawals),
+            self._thread("native-notes", self._tell_often),
         ]
 
     def listen(self, host: str, port: int, *, reuse_port: bool = False) -> int:
@@ -85,7 +93,7 @@ class NativeTransport:
 
     def trust(self, credential: str) -> None:
         """Let the door answer further requests of this caller."""
-        if not self._tells_all:
+        if not self._traces:
             self._front.trust(credential)
 
     def distrust(self) -> None:
@@ -99,19 +107,31 @@ class NativeTransport:
             Whether every call ended in time; the others were cancelled.
         """
         answered = self._front.drain(grace_s)
+        self._stopping.set()
         self._front.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(grace_s + 1.0)
         return answered
 
+    def _tell_often(self) -> None:
+        """Pass on what the door noted of requests, until it is closed; a thread's life."""
+        while not self._stopping.wait(TELL_EVERY_S):
+            self._tell_noted()
+        self._tell_noted()
+
+    def _tell_noted(self) -> None:
+        for key, status, text, rows, queued_s, total_s, name, peer, credential in self._front.take_notes():
+            model, version = self._lanes.name_of(key)
+            enqueued_at = 1.0  # only the difference is known, and shown
+            note = RequestNote(model, version, name, rows, enqueued_at=enqueued_at)
+            if queued_s > 0:
+                note.taken_at = enqueued_at + queued_s
+            error = error_from_status(status, text) if status else None
+            self._tell(INFER_PATH, Answered(note, peer, credential.decode("latin-1"), total_s, error))
+
     def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         return threading.Thread(target=work, name=name, daemon=True)
-
-
-def _tells_all(config: ServingConfig) -> bool:
-    """Whether somebody around the application wants to see every call; then the door answers none by itself."""
-    return config.access_log > 0 or config.traces is not None
 
 
 def _options(methods: Mapping[str, Kind], config: ServingConfig) -> _front.FrontOptions:
@@ -121,7 +141,9 @@ def _options(methods: Mapping[str, Kind], config: ServingConfig) -> _front.Front
     options.unary_paths = {path for path, kind in methods.items() if kind is Kind.UNARY}
     options.conversation_paths = {path for path, kind in methods.items() if kind is Kind.STREAM}
     options.id_prefix = f"{secrets.token_hex(6)}-n"
-    options.authorize = config.access is not None or _tells_all(config)
+    # A traced request has a span from end to end: the service answers all of them, and the door trusts nobody.
+    options.authorize = config.access is not None or config.traces is not None
+    options.note_share = config.access_log
     if config.tls is not None:
         _set_tls(options, config.tls)
     return options

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from headrace.core.errors import HeadraceError
 from headrace.serving.models.fleet import Fleet
 from headrace.serving.telemetry.note import RequestNote
 
@@ -46,6 +47,25 @@ class Call:
     def header(self, name: str) -> str | None:
         """First text value of a header field, or None."""
         return next((value for key, value in self.metadata if key == name and isinstance(value, str)), None)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A ModelInfer request that a transport answered by itself, for whoever tells of it.
+
+    Attributes:
+        note: what is known of the request.
+        peer: who called.
+        credential: the header field that said who calls, as `name:value`; empty where none did.
+        seconds: from when it came until it was answered.
+        error: what the client was told; None where it got its answer.
+    """
+
+    note: RequestNote
+    peer: str
+    credential: str
+    seconds: float
+    error: HeadraceError | None
 
 
 class Replies(Protocol):
