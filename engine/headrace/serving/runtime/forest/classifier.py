@@ -23,9 +23,9 @@ def read_classifier(graph: Graph, node: Node) -> tuple[Ensemble, ClassRule, tupl
         UnimplementedError: a classifier that is not done here.
     """
     given = node.attributes
-    classes = given.get("classlabels_int64s", np.empty(0, np.int64))
+    classes = node.array("classlabels_int64s")
     transform = _TRANSFORMS.get(given.get("post_transform", b"NONE"))
-    used = np.unique(given["class_ids"]).tolist()
+    used = np.unique(node.array("class_ids")).tolist()
     single = len(classes) == 2 and used == [0]
     if transform is None or not (single or (len(classes) > 2 and used == list(range(len(classes))))):
         raise UnimplementedError(f"{len(classes)} classes, weights for {len(used)}, a transformation")

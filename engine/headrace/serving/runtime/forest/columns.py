@@ -16,6 +16,7 @@ from headrace.core.errors import UnimplementedError
 from headrace.serving.runtime.forest.graph import FLOAT32, FLOAT64, INT64, Array, Graph, Node
 
 _ZERO = float(np.float32(1e-35))
+_MOST_COLUMNS = 1 << 18
 _HIGHEST_EXACT = 1 << 24  # whole numbers up to here are float32
 
 
@@ -97,7 +98,10 @@ def _gather(graph: Graph, node: Node) -> Columns:
 def _concat(graph: Graph, node: Node) -> Columns:
     if node.attributes.get("axis") != 1:
         raise UnimplementedError("columns are joined one below another")
-    return tuple(column for name in node.inputs for column in read_columns(graph, name))
+    columns = tuple(column for name in node.inputs for column in read_columns(graph, name))
+    if len(columns) > _MOST_COLUMNS:
+        raise UnimplementedError(f"{len(columns)} columns")
+    return columns
 
 
 def _abs(graph: Graph, node: Node) -> Columns:

@@ -56,30 +56,28 @@ def read_ensemble(node: Node) -> Ensemble:
     Raises:
         UnimplementedError: it does something that is not done here.
     """
-    given = node.attributes
-    if given.get("aggregate_function", _SUM) != _SUM or given.get("post_transform", 0) != 0:
+    if node.integer("aggregate_function", _SUM) != _SUM or node.integer("post_transform", 0) != 0:
         raise UnimplementedError("an ensemble that does more than to sum")
-    true_leaf, false_leaf = given["nodes_trueleafs"] != 0, given["nodes_falseleafs"] != 0
-    roots = given["tree_roots"]
+    true_leaf, false_leaf = node.array("nodes_trueleafs") != 0, node.array("nodes_falseleafs") != 0
+    true, false, roots = node.array("nodes_truenodeids"), node.array("nodes_falsenodeids"), node.array("tree_roots")
     # ONNX Runtime takes such a root for a leaf
-    equal = (given["nodes_truenodeids"] == given["nodes_falsenodeids"])[roots]
+    equal = (true == false)[roots]
     if (equal & (true_leaf == false_leaf)[roots]).any():
         raise UnimplementedError("a tree whose root has one child")
-    true = np.where(true_leaf, ~given["nodes_truenodeids"], given["nodes_truenodeids"])
-    false = np.where(false_leaf, ~given["nodes_falsenodeids"], given["nodes_falsenodeids"])
-    mode = given["nodes_modes"].astype(np.int64)
+    true, false = np.where(true_leaf, ~true, true), np.where(false_leaf, ~false, false)
+    mode = node.array("nodes_modes").astype(np.int64)
     return Ensemble(
-        n_targets=given["n_targets"],
-        column=given["nodes_featureids"],
+        n_targets=node.integer("n_targets", 0),
+        column=node.array("nodes_featureids"),
         mode=mode,
-        split=given["nodes_splits"],
-        nan_true=_flags(given.get("nodes_missing_value_tracks_true"), len(mode)),
+        split=node.array("nodes_splits"),
+        nan_true=_nan_true(node, len(mode)),
         true=true,
         false=false,
-        members=_members(mode, given.get("membership_values", np.empty(0))),
+        members=_members(mode, node.array("membership_values") if (mode == MEMBER).any() else np.empty(0)),
         roots=roots,
-        targets=_targets_by_tree(given["leaf_targetids"], _tree_of_leaves(roots, true, false)),
-        weights=given["leaf_weights"].reshape(-1, 1),
+        targets=_targets_by_tree(node.array("leaf_targetids"), _tree_of_leaves(roots, true, false)),
+        weights=node.array("leaf_weights").reshape(-1, 1),
     )
 
 
@@ -94,22 +92,22 @@ def read_old_ensemble(node: Node, *, what: str, n_targets: int) -> Ensemble:
         raise UnimplementedError("an ensemble that does more than to sum float32 weights")
     if any(name in given for name in ("base_values", "base_values_as_tensor", "nodes_values_as_tensor")):
         raise UnimplementedError("an ensemble with base values or of float64")
-    tree, mode = given["nodes_treeids"], np.array([_MODES.get(each, LT + 100) for each in given["nodes_modes"]])
+    tree, mode = node.array("nodes_treeids"), _modes(given.get("nodes_modes"))
     inner = np.flatnonzero(mode >= 0)
     number = np.where(mode >= 0, np.cumsum(mode >= 0) - 1, ~(np.cumsum(mode < 0) - 1))  # as a child
-    place = _Places(tree, given["nodes_nodeids"])
+    place = _Places(tree, node.array("nodes_nodeids"))
     first = np.flatnonzero(np.concatenate([[True], tree[1:] != tree[:-1]]))
     weights, targets = _leaf_weights(node, what, place, number)
     leaves = np.flatnonzero(mode < 0)
     tree_number = np.cumsum(np.concatenate([[True], tree[1:] != tree[:-1]])) - 1
     return Ensemble(
         n_targets=n_targets,
-        column=given["nodes_featureids"][inner],
+        column=node.array("nodes_featureids")[inner],
         mode=mode[inner],
-        split=given["nodes_values"][inner],
-        nan_true=_flags(given.get("nodes_missing_value_tracks_true"), len(mode))[inner],
-        true=number[place.find(tree[inner], given["nodes_truenodeids"][inner])],
-        false=number[place.find(tree[inner], given["nodes_falsenodeids"][inner])],
+        split=node.array("nodes_values")[inner],
+        nan_true=_nan_true(node, len(mode))[inner],
+        true=number[place.find(tree[inner], node.array("nodes_truenodeids")[inner])],
+        false=number[place.find(tree[inner], node.array("nodes_falsenodeids")[inner])],
         members={},
         roots=number[first],
         targets=_targets_by_tree(targets, tree_number[leaves]),
@@ -139,14 +137,14 @@ class _Places:
 
 def _leaf_weights(node: Node, what: str, place: _Places, number: Int64s) -> tuple[Array, Int64s]:
     """Weights and targets of each leaf, [n_leaves, width]; every leaf must have as many."""
-    given = node.attributes
-    leaf = ~number[place.find(given[f"{what}_treeids"], given[f"{what}_nodeids"])]
+    leaf = ~number[place.find(node.array(f"{what}_treeids"), node.array(f"{what}_nodeids"))]
     order = np.argsort(leaf, kind="stable")
     n_leaves = int((number < 0).sum())
     width = len(leaf) // max(n_leaves, 1)
     if width < 1 or not np.array_equal(leaf[order], np.repeat(np.arange(n_leaves), width)):
         raise UnimplementedError("leaves with different numbers of weights")
-    return given[f"{what}_weights"][order].reshape(-1, width), given[f"{what}_ids"][order].reshape(-1, width)
+    weights, targets = node.array(f"{what}_weights"), node.array(f"{what}_ids")
+    return weights[order].reshape(-1, width), targets[order].reshape(-1, width)
 
 
 def _targets_by_tree(targets: Int64s, tree: Int64s) -> Int64s:
@@ -175,11 +173,19 @@ def _tree_of_leaves(roots: Int64s, true: Int64s, false: Int64s) -> Int64s:
     raise UnimplementedError("trees that share nodes")
 
 
-def _flags(values: Array | None, length: int) -> npt.NDArray[np.bool_]:
-    flags = np.zeros(length, np.bool_) if values is None or not len(values) else values == 1
+def _nan_true(node: Node, length: int) -> npt.NDArray[np.bool_]:
+    name = "nodes_missing_value_tracks_true"
+    flags = node.array(name) == 1 if name in node.attributes else np.zeros(length, np.bool_)
     if len(flags) != length:
         raise UnimplementedError("directions of missing values for some nodes")
     return flags
+
+
+def _modes(names: object) -> Int64s:
+    """Comparisons by name, -1 for leaves."""
+    if not isinstance(names, tuple) or not set(names) <= _MODES.keys():
+        raise UnimplementedError(f"tests other than {b', '.join(_MODES).decode()}")
+    return np.array([_MODES[name] for name in names], np.int64)
 
 
 def _members(mode: Int64s, values: Array) -> dict[int, Array]:

@@ -41,6 +41,28 @@ class Node:
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
 
+    def array(self, name: str) -> Array:
+        """An attribute that must be a list of numbers.
+
+        Raises:
+            UnimplementedError: it is not there, or something else.
+        """
+        value = self.attributes.get(name)
+        if not isinstance(value, np.ndarray) or value.ndim != 1:
+            raise UnimplementedError(f"attribute '{name}' is no list of numbers")
+        return value
+
+    def integer(self, name: str, default: int) -> int:
+        """An attribute that must be a whole number if it is there.
+
+        Raises:
+            UnimplementedError: it is something else.
+        """
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int):
+            raise UnimplementedError(f"attribute '{name}' is no whole number")
+        return value
+
 
 @dataclass(frozen=True)
 class Value:

@@ -14,7 +14,8 @@ from headrace.serving.runtime.forest.trees import build_forest
 from headrace_kernels.forests import ClassRule, Forest, LinkRule
 
 _PREFIX = "ai.onnx.ml."
-_MOST_NODES_AFTER = 16  # of any link; a bound on what a strange graph costs to look at
+_MOST_NODES_AFTER = 16  # of any link; bounds on what a strange graph costs to look at
+_WIDEST = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ def recognise(graph: Graph) -> Recognised:
     """
     if len(graph.inputs) != 1 or graph.inputs[0].element_type != FLOAT32 or len(graph.inputs[0].shape) != 2:
         raise UnimplementedError("the input is not one float32 matrix")
-    if graph.inputs[0].shape[1] < 1:
-        raise UnimplementedError("the input's width is open")
+    if not 0 < graph.inputs[0].shape[1] <= _WIDEST:
+        raise UnimplementedError(f"the input's width is open, or beyond {_WIDEST}")
     positions = [i for i, node in enumerate(graph.nodes) if node.operator.startswith(f"{_PREFIX}TreeEnsemble")]
     if len(positions) != 1 or len(graph.nodes) - positions[0] > _MOST_NODES_AFTER:
         raise UnimplementedError(f"{len(positions)} ensembles, or much behind one")
     node = graph.nodes[positions[0]]
     ensemble, rule, picks = _read(graph, node)
+    if ensemble.n_targets > _WIDEST:
+        raise UnimplementedError(f"{ensemble.n_targets} sums")
     columns = read_columns(graph, node.inputs[0])
     forest = build_forest(columns, ensemble, n_features=graph.inputs[0].shape[1])
     expected = [
@@ -66,7 +69,7 @@ def _read(graph: Graph, node: Node) -> tuple[Ensemble, LinkRule | ClassRule | No
     if operator == "TreeEnsemble":
         ensemble = read_ensemble(node)
     elif operator == "TreeEnsembleRegressor" and node.attributes.get("post_transform", b"NONE") == b"NONE":
-        ensemble = read_old_ensemble(node, what="target", n_targets=node.attributes["n_targets"])
+        ensemble = read_old_ensemble(node, what="target", n_targets=node.integer("n_targets", 0))
     else:
         raise UnimplementedError(f"{operator} with a transformation")
     return ensemble, read_link(graph, node, float64=ensemble.weights.dtype.itemsize == 8), ()
