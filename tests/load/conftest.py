@@ -40,7 +40,7 @@ def address(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture
 def sample_server(tmp_path):
-    """Start a sample server of the test's own; arguments are certificate and key."""
+    """Start a sample server of the test's own; arguments are its options."""
     return partial(serving, tmp_path)
 
 

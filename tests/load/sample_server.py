@@ -3,7 +3,7 @@
 python sample_server.py PORT_FILE [CERTIFICATE KEY]
 """
 
-import sys
+import argparse
 import threading
 import time
 from concurrent import futures
@@ -54,17 +54,24 @@ def main():
         )
         for name, answer in (("ModelInfer", infer), ("ModelMetadata", describe))
     }
-    server = grpc.server(futures.ThreadPoolExecutor(8))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port_file", type=Path)
+    parser.add_argument("--certificate", type=Path)
+    parser.add_argument("--key", type=Path)
+    parser.add_argument("--age-ms", type=int, default=2**31 - 1)
+    given = parser.parse_args()
+    limits = (("grpc.max_connection_age_ms", given.age_ms), ("grpc.max_connection_age_grace_ms", 2000))
+    server = grpc.server(futures.ThreadPoolExecutor(8), options=limits)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    if len(sys.argv) > 2:
-        certificate, key = (Path(name).read_bytes() for name in sys.argv[2:4])
-        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
+    if given.certificate:
+        pair = (given.key.read_bytes(), given.certificate.read_bytes())
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
     else:
         port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    file = Path(sys.argv[1])
-    file.with_suffix(".part").write_text(str(port))
-    file.with_suffix(".part").rename(file)
+    part = given.port_file.with_suffix(".part")
+    part.write_text(str(port))
+    part.rename(given.port_file)
     server.wait_for_termination()
 
 

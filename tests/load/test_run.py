@@ -169,7 +169,7 @@ def test_tls_is_spoken_and_the_certificate_checked(sample_server, portable, tmp_
          "-subj", "/CN=sample", "-addext", "subjectAltName=DNS:sample", "-keyout", str(key), "-out", str(certificate)],
         check=True, capture_output=True,
     )  # fmt: skip
-    with sample_server(str(certificate), str(key)) as (address, _):
+    with sample_server("--certificate", str(certificate), "--key", str(key)) as (address, _):
         good = Endpoint(address, ca=certificate, server_name="sample")
         assert run_load(plan_for(address, endpoint=good), portable=portable).errors == 0
         for bad in (Endpoint(address, tls=True, server_name="sample"), Endpoint(address, ca=certificate)):
@@ -181,3 +181,11 @@ def test_both_generators_write_the_same_json(address, extension):
     documents = [run_load(plan_for(address), portable=portable).to_json() for portable in (False, True)]
     first, second = (set(document) | set(document["latency"]) | set(document["series"][0]) for document in documents)
     assert first == second
+
+
+def test_connections_that_are_told_to_go_lose_nothing(sample_server, extension):
+    """The server sends everybody away every half second, as one behind a load balancer would."""
+    with sample_server("--age-ms", "500") as (address, _):
+        result = run_load(plan_for(address, duration_s=2.0, in_flight=32))
+    assert result.errors == 0
+    assert result.observed.reconnects >= 4

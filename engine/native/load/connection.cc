@@ -96,7 +96,7 @@ Connection::Connection(const Settings& settings, const RequestHead& head, std::u
 
 Connection::~Connection() { nghttp2_session_del(session_); }
 
-void Connection::submit(std::size_t body, const Times& times) {
+void Connection::submit(std::size_t body, const Times& times, bool again) {
   if (free_.empty()) {
     streams_.push_back(std::make_unique<Stream>());
     free_.push_back(streams_.back().get());
@@ -105,6 +105,7 @@ void Connection::submit(std::size_t body, const Times& times) {
   free_.pop_back();
   stream.body = body;
   stream.offset = 0;
+  stream.again = again;
   stream.times = times;
   stream.http_status = 0;
   stream.grpc_status = -1;
@@ -166,6 +167,7 @@ void Connection::flush() {
 void Connection::close_stream(Stream& stream, std::uint32_t http2_error) {
   --in_flight_;
   free_.push_back(&stream);
+  if (http2_error == NGHTTP2_REFUSED_STREAM && stream.grpc_status < 0 && !stream.again) return listener_.on_refused(stream);
   stream.times.answered = now_ns();
   std::string_view message = stream.grpc_message;
   std::uint8_t status = kUnknown;

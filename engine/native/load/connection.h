@@ -22,6 +22,7 @@ namespace headrace::load {
 struct Stream {
   std::size_t body = 0;
   std::size_t offset = 0;  // of the body, sent so far
+  bool again = false;      // was refused before, unseen by the server
   Times times{};
   int http_status = 0;
   int grpc_status = -1;
@@ -46,6 +47,8 @@ class Connection {
    public:
     virtual ~Listener() = default;
     virtual void on_answer(const Stream& stream, std::uint8_t status, std::string_view message) = 0;
+    // The server never looked at it. gRPC's clients send such a request once more, unseen by their callers.
+    virtual void on_refused(const Stream& stream) = 0;
   };
 
   Connection(const Settings& settings, const RequestHead& head, std::unique_ptr<Socket> socket, Listener& listener);
@@ -61,7 +64,7 @@ class Connection {
   std::size_t in_flight() const { return in_flight_; }
   bool has_room() const { return ready() && in_flight_ < limit_; }
 
-  void submit(std::size_t body, const Times& times);
+  void submit(std::size_t body, const Times& times, bool again);
   void read();   // everything that is there
   void flush();  // everything that may be written
   bool wants_flush() const { return dirty_ && !lost_; }

@@ -82,6 +82,8 @@ void Loop::on_answer(const Stream& stream, std::uint8_t status, std::string_view
   if (status == 0 && check_.wanted()) check_.look(stream.body, stream.answer);
 }
 
+void Loop::on_refused(const Stream& stream) { refused_.push_back({stream.body, stream.times.due}); }
+
 void Loop::run(std::int64_t start, const std::atomic<bool>& stop) {
   prctl(PR_SET_TIMERSLACK, 1);
   start_ = start;
@@ -118,6 +120,7 @@ void Loop::run(std::int64_t start, const std::atomic<bool>& stop) {
 
 void Loop::send(std::int64_t now) {
   tend_slots(now);
+  send_again(now);
   if (!sending_) return;
   if (!settings_.stages.empty()) {
     send_due(now);
@@ -137,7 +140,7 @@ void Loop::tend_slots(std::int64_t now) {
       slot.connection.reset();
       slot.retry_at = now + kRetry;
     }
-    if (!slot.connection && sending_ && now >= slot.retry_at) {
+    if (!slot.connection && (sending_ || !refused_.empty()) && now >= slot.retry_at) {
       ++reconnects_;
       if (!open(slot)) slot.retry_at = now + kRetry;
     }
@@ -145,10 +148,20 @@ void Loop::tend_slots(std::int64_t now) {
   std::erase_if(leaving_, [](const auto& connection) { return connection->lost() || connection->in_flight() == 0; });
 }
 
+void Loop::send_again(std::int64_t now) {
+  while (!refused_.empty()) {
+    Connection* connection = next_with_room();
+    if (connection == nullptr) return;
+    const Refused refused = refused_.back();
+    refused_.pop_back();
+    connection->submit(refused.body, {refused.due, now, 0}, true);
+  }
+}
+
 void Loop::submit(Connection& connection, std::int64_t due, std::int64_t sent) {
   ++requests_;
   ++in_flight_;
-  connection.submit(body_, {due, sent, 0});
+  connection.submit(body_, {due, sent, 0}, false);
   if (++body_ == settings_.bodies.size()) body_ = 0;
 }
 

@@ -56,12 +56,19 @@ class Loop final : public Connection::Listener {
     std::int64_t opened_at = 0;
   };
 
+  struct Refused {
+    std::size_t body;
+    std::int64_t due;
+  };
+
   void on_answer(const Stream& stream, std::uint8_t status, std::string_view message) override;
+  void on_refused(const Stream& stream) override;
 
   bool open(Slot& slot);
   void serve(std::int64_t wait_ns);
   void tend_slots(std::int64_t now);
   void send(std::int64_t now);
+  void send_again(std::int64_t now);
   void send_due(std::int64_t now);
   void refill(std::int64_t now);
   void submit(Connection& connection, std::int64_t due, std::int64_t sent);
@@ -70,7 +77,6 @@ class Loop final : public Connection::Listener {
   void count_unsent();
   std::int64_t wait_ns(std::int64_t now) const;
   Connection* next_with_room();
-  std::size_t in_flight() const { return in_flight_; }
 
   const Settings& settings_;
   const Reach reach_;
@@ -82,6 +88,7 @@ class Loop final : public Connection::Listener {
   Schedule schedule_;
   std::vector<Slot> slots_;
   std::vector<std::unique_ptr<Connection>> leaving_;  // told to go, with requests still open
+  std::vector<Refused> refused_;                      // in flight for whoever asks, on no connection
   int epoll_ = -1;
   std::size_t turn_ = 0;
   std::size_t body_ = 0;
