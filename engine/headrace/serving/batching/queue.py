@@ -46,7 +46,8 @@ class BatchQueue:
 
     * every waiting ticket is in the level of its priority once, and in no other; `_rows` is the sum of their rows;
     * `_running` counts batches taken and not settled;
-    * `_sleepers` holds the waiting and running tickets whose threads sleep and were not woken;
+    * `_sleepers` holds the waiting and running tickets whose threads sleep and were not woken, `_patient` those of them
+      whose deadline, if any, leaves time to run a batch: a thread that runs one cannot keep a deadline meanwhile;
     * while a batch may fire, now or when a window closes, and somebody sleeps, somebody is awake or sent to look at the
       queue, or watches the window (`_watcher`).
 
@@ -83,6 +84,8 @@ class BatchQueue:
             OrderedDict() for _ in range(config.priority_levels)
         )
         self._sleepers: OrderedDict[Ticket, None] = OrderedDict()
+        self._patient: OrderedDict[Ticket, None] = OrderedDict()
+        self._batch_s = 0.0
         self._watcher: Ticket | None = None
         self._rows = 0
         self._running = 0
@@ -132,7 +135,8 @@ class BatchQueue:
         slept = False
         while True:
             with self._lock:
-                had_task = slept and self._woke(ticket)
+                had_task = slept and (self._get_up(ticket) or ticket.sent)
+                ticket.sent = False
                 now = self._now()
                 if ticket.deadline is not None and now >= ticket.deadline and ticket.state is not TicketState.DONE:
                     self._expire(ticket, now)
@@ -143,7 +147,7 @@ class BatchQueue:
                 batch, fires_at = self._try_take(now)
                 if batch is not None:
                     return batch
-                until = self._lie_down(ticket, fires_at)
+                until = self._lie_down(ticket, now, fires_at)
             ticket.sleep(None if until is None else until - now)
             slept = True
 
@@ -167,8 +171,10 @@ class BatchQueue:
                     ticket.outputs = outcome
                 self._finish(ticket)
             self._running -= 1
+            now = self._now()
+            self._batch_s = now - batch.tickets[0].taken_at
             if self._controller is not None:
-                self._control(batch)
+                self._control(self._controller, batch, now)
             self._send_somebody()
 
     def cancel(self, ticket: Ticket) -> None:
@@ -235,13 +241,9 @@ class BatchQueue:
     def _oldest_at(self) -> float:
         return min(next(iter(level)).enqueued_at for level in self._levels if level)
 
-    def _control(self, batch: Batch) -> None:
-        assert self._controller is not None
-        now = self._now()
-        first = batch.tickets[0]
-        self.parameters = self._controller.batch_ran(
-            now, batch.rows, now - first.taken_at, now - first.enqueued_at, self._arrived_rows
-        )
+    def _control(self, controller: Controller, batch: Batch, now: float) -> None:
+        longest_s = now - min(ticket.enqueued_at for ticket in batch.tickets)
+        self.parameters = controller.batch_ran(now, batch.rows, self._batch_s, longest_s, self._arrived_rows)
 
     def _expire(self, ticket: Ticket, now: float) -> None:
         waiting = ticket.state is TicketState.WAITING
@@ -255,44 +257,43 @@ class BatchQueue:
             del level[ticket]
             self._rows -= ticket.rows
         ticket.error = error
-        watched = self._watcher is ticket
-        self._finish(ticket)
         self._dropped(drop)
-        if watched:
+        if self._finish(ticket):
             self._send_somebody()
 
-    def _finish(self, ticket: Ticket) -> None:
+    def _finish(self, ticket: Ticket) -> bool:
         ticket.state = TicketState.DONE
-        self._sleepers.pop(ticket, None)
-        if self._watcher is ticket:
-            self._watcher = None
         ticket.wake()
+        return bool(self._sleepers) and self._get_up(ticket)
 
-    def _lie_down(self, ticket: Ticket, fires_at: float | None) -> float | None:
+    def _lie_down(self, ticket: Ticket, now: float, fires_at: float | None) -> float | None:
         """Note that a ticket's thread goes to sleep; until when. One sleeper watches the window."""
         self._sleepers[ticket] = None
+        if ticket.deadline is None or ticket.deadline - now > 2.0 * self._batch_s:
+            self._patient[ticket] = None
         if fires_at is None or self._watcher is not None:
             return ticket.deadline
         self._watcher = ticket
         return fires_at if ticket.deadline is None else min(fires_at, ticket.deadline)
 
-    def _woke(self, ticket: Ticket) -> bool:
-        """Note that a ticket's thread is awake; whether it was to look at the queue, or watched the window."""
+    def _get_up(self, ticket: Ticket) -> bool:
+        """Note that a ticket's thread sleeps no more, or is about to; whether it watched the window."""
         self._sleepers.pop(ticket, None)
-        had_task = ticket.sent or self._watcher is ticket
-        ticket.sent = False
-        if self._watcher is ticket:
+        self._patient.pop(ticket, None)
+        watched = self._watcher is ticket
+        if watched:
             self._watcher = None
-        return had_task
+        return watched
 
     def _send_somebody(self) -> None:
         """Send a sleeper to look at the queue, where a batch may fire soon."""
         if not self._rows or not self._sleepers or self._running >= self._policy.parallel_batches:
             return
+        able = self._patient or self._sleepers
         scout = next_batch(self._levels, 1)[0]
-        if scout not in self._sleepers:
-            scout = next(iter(self._sleepers))
-        del self._sleepers[scout]
+        if scout not in able:
+            scout = next(iter(able))
+        self._get_up(scout)
         scout.sent = True
         scout.wake()
 
