@@ -39,8 +39,8 @@ def ask(version, *values):
 
 
 def counts(version):
-    found = version.cache.counts()
-    return found.hits, found.misses
+    totals = version.statistics.totals()
+    return totals.cache_hit_latency.count, totals.cache_miss_latency.count
 
 
 def batches(version):

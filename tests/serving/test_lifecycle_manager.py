@@ -397,16 +397,3 @@ def test_a_load_is_shown_while_it_runs_and_requests_are_answered_meanwhile(place
     go_on.set()
     thread.join(LIMIT_S)
     assert lines(manager) == [("sum", "2", "READY")]
-
-
-def test_loads_run_on_a_thread_of_their_own_that_yields_to_requests(place):
-    import os
-    import sys
-
-    place.put("sum", 1)
-    manager = place.start()
-    seen = manager._thread.submit(lambda: (threading.current_thread().name, os.getpriority(os.PRIO_PROCESS, 0)))
-    name, niceness = seen.result(LIMIT_S)
-    assert name.startswith("model-loader")
-    if sys.platform == "linux":
-        assert niceness > os.getpriority(os.PRIO_PROCESS, 0)

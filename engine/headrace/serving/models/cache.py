@@ -8,10 +8,8 @@ if the same graph was given the same bits; there is no hash whose collisions cou
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,23 +17,6 @@ from headrace.serving.batching.tickets import Arrays
 
 ENTRY_BYTES = 600
 """What an entry takes beside its inputs and outputs: tuples, array headers, its place in the order (measured)."""
-
-
-@dataclass(frozen=True)
-class CacheCounts:
-    """What a version's requests found.
-
-    Attributes:
-        hits: requests answered from the cache.
-        hit_s: seconds spent on finding them.
-        misses: requests that were run.
-        miss_s: seconds spent on looking for them and on keeping their answers.
-    """
-
-    hits: int
-    hit_s: float
-    misses: int
-    miss_s: float
 
 
 class ResponseCache:
@@ -83,7 +64,7 @@ class ResponseCache:
 
 
 class VersionCache:
-    """One version's way to the cache, and its counts.
+    """One version's way to the cache.
 
     Args:
         shared: the cache of all versions.
@@ -93,37 +74,19 @@ class VersionCache:
     def __init__(self, shared: ResponseCache, digest: str) -> None:
         self._shared = shared
         self._digest = digest
-        self._lock = threading.Lock()
-        self._counts = [0, 0.0, 0, 0.0]
 
     def find(self, inputs: Arrays) -> tuple[Hashable, Arrays | None]:
         """Look for an answer: the key to keep it under, and the answer, read-only, where there is one."""
-        start = time.perf_counter()
         key = (self._digest, *(_content(array) for array in inputs))
-        outputs = self._shared.get(key)
-        self._count(0 if outputs is not None else 2, 1, time.perf_counter() - start)
-        return key, outputs
+        return key, self._shared.get(key)
 
     def keep(self, key: Hashable, inputs: Arrays, outputs: Arrays) -> None:
         """Keep a copy of an answer: the outputs may be a part of a batch, which would stay alive with it."""
-        start = time.perf_counter()
         copies = tuple(np.array(output) for output in outputs)
         for copy in copies:
             copy.flags.writeable = False
         size_bytes = ENTRY_BYTES + sum(_size_bytes(array) for array in (*inputs, *copies))
         self._shared.put(key, copies, size_bytes)
-        self._count(2, 0, time.perf_counter() - start)
-
-    def counts(self) -> CacheCounts:
-        """Consistent snapshot."""
-        with self._lock:
-            hits, hit_s, misses, miss_s = self._counts
-        return CacheCounts(int(hits), hit_s, int(misses), miss_s)
-
-    def _count(self, position: int, requests: int, seconds: float) -> None:
-        with self._lock:
-            self._counts[position] += requests
-            self._counts[position + 1] += seconds
 
 
 def _content(array: np.ndarray) -> Hashable:

@@ -1,17 +1,16 @@
 """Keeps the fleet equal to what the source wants: load, warm, switch, let go.
 
 Requests read `fleet`, one reference that is swapped whole: a switch takes no lock and drops no request. Loading runs on
-a thread of its own, with the lowest claim on the CPU where the system lets a thread have one, and ONNX Runtime opens a
-graph without Python's lock: requests notice a load by its share of an otherwise idle CPU (docs/decisions/0508).
+the thread that asks for it, the watcher's as a rule, and gives Python's lock back ten times sooner than usual: requests
+notice a load by its share of the CPU and little else (docs/decisions/0508).
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 
 from headrace.core.clock import Clock
 from headrace.core.errors import (
@@ -33,10 +32,11 @@ from headrace.serving.models.states import ModelState, State, StateBoard
 
 _LOG = get_logger("serving")
 
+TURN_S = 0.0005
+"""How long a thread keeps Python's lock from others while a model is loaded; usually it is ten times that."""
+
 LOOK_S = 5.0
 """The source is looked at this often even where its revision stands still: it may not show every change."""
-
-LOADER_NICENESS = 10
 
 
 class FleetManager:
@@ -68,7 +68,6 @@ class FleetManager:
         self.cache = self._loader.cache
         self._board = StateBoard(clock)
         self._builder = DeploymentBuilder(self._loader, self._board)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model-loader", initializer=_step_back)
         self._preparing = threading.Lock()
         self._swapping = threading.Lock()
         self._refreshing = threading.Lock()
@@ -85,7 +84,7 @@ class FleetManager:
         with self._refreshing:
             self._look_at = self._clock.monotonic() + LOOK_S
             self._seen = self._source.revision()
-            prepared = self._prepare(FOLLOW)
+            prepared = self.prepare(FOLLOW)
             for model in prepared.wanted:
                 if model.required and model.name in prepared.failures:
                     raise prepared.failures[model.name]
@@ -164,14 +163,19 @@ class FleetManager:
             self.commit(self.prepare(change))
 
     def prepare(self, change: Change) -> Prepared:
-        """Load and warm what a change needs, on the loading thread; nothing is served differently yet.
+        """Load and warm what a change needs, one change at a time; nothing is served differently yet.
 
         To load or unload one model is to do it or to raise; to follow the sources is to do what can be done.
 
         Raises:
             HeadraceError: the model cannot be loaded, there is none of that name, or a source cannot be read.
         """
-        return self._thread.submit(self._prepare, change).result()
+        with self._preparing, _brief_turns():
+            if change.action is Action.FOLLOW:
+                return self._prepare_all(change)
+            if change.action is Action.LOAD:
+                return self._prepare_one(change)
+            return self._prepare_without(change)
 
     def commit(self, prepared: Prepared) -> None:
         """Serve what was prepared, and tell the listeners if that is something else than before.
@@ -193,14 +197,6 @@ class FleetManager:
     def abort(self, prepared: Prepared) -> None:
         """Let go of what was prepared; nothing has changed, and the caller drops `prepared`."""
         _LOG.warning("change_aborted", **prepared.change.to_json())
-
-    def _prepare(self, change: Change) -> Prepared:
-        with self._preparing:
-            if change.action is Action.FOLLOW:
-                return self._prepare_all(change)
-            if change.action is Action.LOAD:
-                return self._prepare_one(change)
-            return self._prepare_without(change)
 
     def _prepare_all(self, change: Change) -> Prepared:
         base, wanted = self.fleet, self._source.wanted()
@@ -278,7 +274,12 @@ def _say_what_switched(before: Fleet, after: Fleet) -> None:
             )
 
 
-def _step_back() -> None:
-    """Give the loading thread a small claim on the CPU: Linux weighs threads, not only processes."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADER_NICENESS)
+@contextmanager
+def _brief_turns() -> Iterator[None]:
+    """Make threads take short turns with Python's lock; for one caller at a time: the setting is the process's."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, TURN_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

@@ -97,7 +97,9 @@ class ServedVersion:
         """
         if self.cache is None:
             return self._run(ticket)
+        start = time.perf_counter()
         key, found = self.cache.find(ticket.inputs)
+        self.statistics.cache_looked_up(time.perf_counter() - start, hit=found is not None)
         if found is None:
             found = self._run(ticket)
             self.cache.keep(key, ticket.inputs, found)
