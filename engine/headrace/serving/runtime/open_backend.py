@@ -13,7 +13,7 @@ from headrace.serving.batching.tickets import Arrays
 from headrace.serving.config import Device
 from headrace.serving.runtime.backend import Backend, Tensor
 from headrace.serving.runtime.session import Session
-from headrace.serving.runtime.signature import zeros
+from headrace.serving.runtime.signature import samples, zeros
 from headrace.wire.tensors import DTYPES
 
 _LOG = get_logger("serving")
@@ -46,7 +46,7 @@ class Trial:
 
 
 def open_backend(
-    model: bytes, *, device: Device, name: str, threads: int = 1, candidates: Sequence[Candidate] = ()
+    model: bytes, *, device: Device, name: str, threads: int = 1, candidates: Sequence[Candidate] | None = None
 ) -> Backend:
     """Open a graph, warmed, with the fastest backend that agrees with ONNX Runtime bit for bit.
 
@@ -58,7 +58,7 @@ def open_backend(
         device: where it shall run.
         name: whose graph it is, for messages.
         threads: threads that one large batch may use.
-        candidates: other backends.
+        candidates: other backends; None: those of this installation.
 
     Raises:
         CorruptedError: the bytes are no graph that ONNX Runtime can run.
@@ -70,7 +70,7 @@ def open_backend(
     warm(session)
     if session.placement.device != "cpu":
         return session
-    offers = (candidate(model, name) for candidate in candidates)
+    offers = (candidate(model, name) for candidate in (_installed() if candidates is None else candidates))
     others = [backend for backend in offers if backend is not None]
     if not others:
         return session
@@ -81,6 +81,12 @@ def warm(backend: Backend) -> None:
     """Run zeros of the usual sizes, so that the first request finds memory and code in place."""
     for rows in WARM_ROWS:
         backend.run(zeros(backend.inputs, rows))
+
+
+def _installed() -> Sequence[Candidate]:
+    from headrace.serving.runtime.forest import open_forest  # most tests and some tools need no kernel
+
+    return (open_forest,)
 
 
 def _fastest(session: Session, others: Sequence[Backend], name: str) -> Backend:
@@ -154,13 +160,13 @@ def _try(backend: Backend) -> Trial:
 
 
 def _median_us(backend: Backend, rows: int) -> float:
-    """Time of a run with varied rows, median."""
+    """Time of a run, median."""
     runner = backend.runner()
-    inputs = [inputs for _, inputs in probes(backend.inputs, rows)]
+    inputs = samples(backend.inputs, rows)
     times: list[float] = []
     began = time.perf_counter()
     while len(times) < 3 or time.perf_counter() - began < TRIAL_S:
         start = time.perf_counter()
-        runner.run(inputs[len(times) % len(inputs)])
+        runner.run(inputs)
         times.append(time.perf_counter() - start)
     return float(np.median(times)) * 1e6

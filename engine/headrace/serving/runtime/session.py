@@ -16,7 +16,7 @@ from headrace.serving.config import Device
 from headrace.serving.runtime.backend import Placement, Runner
 from headrace.serving.runtime.bound import BoundRunner, bind
 from headrace.serving.runtime.placement import CPU_PROVIDER, CUDA_PROVIDER, choose_placement, fall_back
-from headrace.serving.runtime.signature import read_signature, zeros
+from headrace.serving.runtime.signature import read_signature, samples, zeros
 
 _FATAL_ONLY = 4
 
@@ -62,9 +62,9 @@ class Session:
             self._check_bfloats()
         self._wide: ort.InferenceSession | None = None
         self._wide_rows = 0
-        if threads > 1 and self.placement.device == "cpu" and self._piece_rows is None:
-            self._widen(model, threads)
         self._bound = self._can_bind()
+        if threads > 1 and self._bound and not self._bfloats:
+            self._widen(model, threads)
         self.details: Mapping[str, str] = {
             "threads": f"1, from {self._wide_rows} rows {threads}" if self._wide is not None else "1",
             "io_binding": "yes" if self._bound else "no",
@@ -155,11 +155,15 @@ class Session:
             raise CorruptedError(f"{self._name}: the graph cannot be run: {_first_line(error)}") from error
 
     def _widen(self, model: bytes, threads: int) -> None:
-        """Open the graph once more with several threads, and keep it where they are faster for large batches."""
+        """Open the graph with several threads too, and keep it where large batches run faster, to the same bits."""
         wide = self._open(model, threads=threads)
         for rows in WIDE_TRIALS:
-            feeds = dict(zip(self._input_names, zeros(self.inputs, rows), strict=True))
-            one_s, many_s = (_fastest_s(session, self._output_names, feeds) for session in (self._session, wide))
+            feeds = dict(zip(self._input_names, samples(self.inputs, rows), strict=True))
+            (one_s, one), (many_s, many) = (
+                _trial(session, self._output_names, feeds) for session in (self._session, wide)
+            )
+            if any(a.tobytes() != b.tobytes() for a, b in zip(one, many, strict=True)):
+                return
             if one_s > WIDE_GAIN * many_s:
                 self._wide, self._wide_rows = wide, rows
                 return
@@ -187,15 +191,17 @@ def _texts(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     return texts.reshape(array.shape)
 
 
-def _fastest_s(session: ort.InferenceSession, outputs: list[str], feeds: dict[str, npt.NDArray[Any]]) -> float:
-    """Seconds of the fastest of three runs after one that warms up."""
-    session.run(outputs, feeds)
+def _trial(
+    session: ort.InferenceSession, outputs: list[str], feeds: dict[str, npt.NDArray[Any]]
+) -> tuple[float, list[npt.NDArray[Any]]]:
+    """Seconds of the fastest of three runs after one that warms up, and what came out."""
+    found = session.run(outputs, feeds)
     times = []
     for _ in range(3):
         start = time.perf_counter()
         session.run(outputs, feeds)
         times.append(time.perf_counter() - start)
-    return min(times)
+    return min(times), found
 
 
 def _first_line(error: Exception) -> str:

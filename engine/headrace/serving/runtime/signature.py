@@ -76,6 +76,15 @@ def zeros(tensors: Sequence[Tensor], rows: int) -> Arrays:
     )
 
 
+def samples(tensors: Sequence[Tensor], rows: int) -> Arrays:
+    """Rows that differ: random numbers around 0 for floats, zeros for what may be an index; always the same ones."""
+    rng = np.random.default_rng(rows)
+    return tuple(
+        rng.standard_normal(array.shape).astype(array.dtype) if array.dtype.kind == "f" else array
+        for array in zeros(tensors, rows)
+    )
+
+
 def _tensor(node: Node) -> Tensor:
     if node.type not in _DATATYPES:
         raise CorruptedError(f"tensor '{node.name}' of the graph has type {node.type}, which the protocol cannot carry")
