@@ -93,8 +93,11 @@ bench: $(VENV)/.dev $(VENV)/.kernels ## measure against the rivals, check every 
 bench-smoke: $(VENV)/.dev $(VENV)/.kernels ## the same with small sizes
 	@$(BIN)/python benchmarks/run.py --smoke
 
-wheel: $(VENV)/.dev ## build the wheel into dist/
-	@$(BIN)/python -m build --wheel --outdir dist
+wheel: $(VENV)/.dev ## build the wheel into dist/, libnghttp2 and OpenSSL inside
+	@rm -rf build/wheel
+	@$(BIN)/python -m build --wheel --outdir build/wheel
+	@if ls build/wheel/*-linux_*.whl >/dev/null 2>&1; then PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair -w dist build/wheel/*.whl; \
+	else mkdir -p dist && cp build/wheel/*.whl dist/; fi
 
 clean: ## remove what was built (not the environments)
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
