@@ -1,7 +1,7 @@
 """Put this folder on PYTHONPATH and every Python started takes the door from HEADRACE_FRONT, a build of its own.
 
-So a build with sanitizers runs under the tests, in their processes and in the servers that they start, and the installed
-one stays as it is.
+So a build with sanitizers runs under the tests, in their processes and in the servers that they start, while the
+installed one stays as it is.
 """
 
 import os
@@ -17,7 +17,7 @@ class Overlay:
     """Finds the door's extensions in the folder that the environment names."""
 
     @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         if name not in NAMES:
             return None
         (file,) = [entry.path for entry in os.scandir(FOLDER) if entry.name.startswith(f"{NAMES[name]}.")]
