@@ -60,7 +60,7 @@ def test_roles_and_devices_of_versions_are_shown(world, start):
 
 
 def test_a_fallback_to_the_cpu_is_counted_with_its_reason(world, start, monkeypatch):
-    from headrace.serving.runtime import session as runtime
+    from headrace.serving.runtime import placement as runtime
 
     monkeypatch.setattr(runtime, "_cuda_driver_loads", lambda: False)
     server, _ = start()
@@ -74,3 +74,16 @@ def test_a_drained_server_says_it_is_not_ready(start):
     server, _ = start()
     server._application.set_ready(ready=False)
     assert value(scrape(server), "headrace_ready") == 0
+
+
+def test_requests_that_the_model_did_not_answer_are_counted_by_reason(start):
+    server, client = start()
+    client.infer("late", ROWS)
+    version = server._manager.fleet.deployments["late"].champion
+    version.statistics.request_dropped("over_target")
+    version.statistics.cache_looked_up(0.001, hit=True)
+    metrics = scrape(server)
+    late = {"model": "late", "version": "1"}
+    assert value(metrics, "headrace_dropped_requests_total", **late, reason="over_target") == 1
+    assert value(metrics, "headrace_cache_lookups_total", **late, outcome="hit") == 1
+    assert value(metrics, "headrace_cache_lookups_total", **late, outcome="miss") == 0

@@ -110,6 +110,14 @@ def _requests(totals: dict[tuple[str, str], Totals]) -> Iterator[Metric]:
     requests = CounterMetricFamily(
         "headrace_requests", "ModelInfer requests by status.", labels=(*_VERSION_LABELS, "status")
     )
+    dropped = CounterMetricFamily(
+        "headrace_dropped_requests",
+        "Requests that were refused, expired or withdrawn before the model answered, by reason.",
+        labels=(*_VERSION_LABELS, "reason"),
+    )
+    lookups = CounterMetricFamily(
+        "headrace_cache_lookups", "Looks into the response cache.", labels=(*_VERSION_LABELS, "outcome")
+    )
     rows = CounterMetricFamily("headrace_rows", "Rows answered.", labels=_VERSION_LABELS)
     failed = CounterMetricFamily("headrace_failed_batches", "Batches that failed.", labels=_VERSION_LABELS)
     latency = HistogramMetricFamily(
@@ -126,13 +134,17 @@ def _requests(totals: dict[tuple[str, str], Totals]) -> Iterator[Metric]:
             requests.add_metric((*labels, status), count)
         if labels == ("", ""):
             continue
+        for reason, count in total.dropped.items():
+            dropped.add_metric((*labels, reason), count)
+        lookups.add_metric((*labels, "hit"), total.cache_hit_latency.count)
+        lookups.add_metric((*labels, "miss"), total.cache_miss_latency.count)
         rows.add_metric(labels, total.rows)
         failed.add_metric(labels, total.failed_batches)
         latency.add_metric(labels, _buckets(total.latency), total.latency.total)
         batch_rows.add_metric(labels, _buckets(total.batch_rows), total.batch_rows.total)
         for phase, histogram in total.phases.items():
             phases.add_metric((*labels, phase), _buckets(histogram), histogram.total)
-    yield from (requests, rows, failed, latency, phases, batch_rows)
+    yield from (requests, dropped, lookups, rows, failed, latency, phases, batch_rows)
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
