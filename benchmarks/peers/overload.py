@@ -13,7 +13,7 @@ from headrace.load.bodies import Bodies
 from headrace.load.observations import Interval
 
 TARGET_MS = 20.0
-_QUIET_S = 3.0
+_QUIET_S = 3.0  # before and after, or as long as the overload where that is shorter
 _MOST_IN_FLIGHT = 16_384
 
 
@@ -68,21 +68,22 @@ def measure_overload(place: Place, door: str, seconds: float) -> Overload:
 
 
 def _overload_plan(address: str, peak: float, seconds: float) -> LoadPlan:
-    stages = [(_QUIET_S, peak / 2), (seconds, peak * 2), (_QUIET_S, peak / 2)]
+    quiet = min(_QUIET_S, seconds)
+    stages = [(quiet, peak / 2), (seconds, peak * 2), (quiet, peak / 2)]
     return LoadPlan(
         Endpoint(address),
         Content("forest"),
         stages=tuple(Stage(length, rate, rate) for length, rate in stages),
         in_flight=_MOST_IN_FLIGHT,
         connections=32,
-        warmup_s=_QUIET_S,
-        duration_s=seconds + _QUIET_S,
+        warmup_s=quiet,
+        duration_s=seconds + quiet,
     )
 
 
 def _judge(result: LoadResult, peak: float, seconds: float) -> Overload:
     length = result.plan.interval_s
-    first, last = round(_QUIET_S / length), round((_QUIET_S + seconds) / length)
+    first, last = round(result.plan.warmup_s / length), round((result.plan.warmup_s + seconds) / length)
     loaded = Interval.merged(result.observed.intervals[first:last])
     refused = result.statuses.get("RESOURCE_EXHAUSTED")
     others = sum(status.answers for name, status in result.statuses.items() if name not in {"OK", "RESOURCE_EXHAUSTED"})

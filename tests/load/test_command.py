@@ -1,6 +1,8 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -75,3 +77,16 @@ def test_times_are_read_with_their_unit(text, seconds):
 def test_what_is_no_time_is_refused():
     with pytest.raises(InvalidInputError, match="is not a time"):
         _seconds("soon")
+
+
+def test_ctrl_c_ends_the_run_and_shows_what_was_measured_until_then(address, extension):
+    command = [sys.executable, "-m", "headrace.cli.main", "load", address, "-m", "sum", "--duration", "60s", "--json"]
+    process = subprocess.Popen([*command, "--warmup", "0s"], stdout=subprocess.PIPE, text=True)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    document = json.loads(output)
+    assert document["latency"]["count"] > 0
+    assert document["seconds"] < 30
+    assert document["rate"] == pytest.approx(document["latency"]["count"] / document["seconds"], rel=0.3)

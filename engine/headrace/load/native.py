@@ -44,11 +44,12 @@ def observe_native(extension: Any, plan: LoadPlan, bodies: Bodies, on_interval: 
     while not over:
         try:
             over = generator.wait(_LOOK_S)
+            for raw in generator.intervals(len(intervals)):
+                intervals.append(_interval(raw))
+                on_interval(intervals[-1])
         except KeyboardInterrupt:
+            over = False  # what is in flight is still answered
             generator.stop()
-        for raw in generator.intervals(len(intervals)):
-            intervals.append(_interval(raw))
-            on_interval(intervals[-1])
     return _observations(generator.result(), plan, intervals)
 
 
