@@ -1,14 +1,17 @@
 #include "front.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <system_error>
@@ -18,6 +21,7 @@ namespace {
 
 constexpr std::uint64_t kListener = 1;
 constexpr std::uint64_t kKick = 2;
+constexpr rlim_t kHighDescriptor = 32768;
 constexpr Nanos kTickEvery = 200 * kMillisecond;
 constexpr Nanos kUnattended = 500 * kMicrosecond;  // the network may go unwatched for so long
 constexpr Nanos kDrowsy = 20 * kMillisecond;       // the attendant sleeps when no batch ran for so long
@@ -39,6 +43,17 @@ std::string address_text(const sockaddr_storage& address, socklen_t size) {
   return address.ss_family == AF_INET6 ? "[" + std::string(host) + "]:" + port : std::string(host) + ":" + port;
 }
 
+/// Move a descriptor above those that connections get. The kernel closes the highest of a killed process first: a
+/// listener that went after its connections would take those that its clients make anew, and break them too.
+int move_up(int fd) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return fd;
+  const int high = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(std::min(limit.rlim_cur, kHighDescriptor) * 15 / 16));
+  if (high < 0) return fd;
+  ::close(fd);
+  return high;
+}
+
 int open_listener(const addrinfo& address, bool reuse_port) {
   const int fd = socket(address.ai_family, address.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address.ai_protocol);
   if (fd < 0) fail_with_errno("socket");
@@ -51,7 +66,7 @@ int open_listener(const addrinfo& address, bool reuse_port) {
     errno = error;
     fail_with_errno("bind");
   }
-  return fd;
+  return move_up(fd);
 }
 
 int port_of(int fd) {
