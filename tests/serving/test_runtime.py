@@ -1,5 +1,7 @@
 """What runs graphs: ONNX Runtime as sessions and bound runners, and the choice among backends."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import onnx
 import pytest
@@ -11,6 +13,7 @@ from headrace.serving.runtime import session as session_module
 from headrace.serving.runtime.backend import Placement, Tensor
 from headrace.serving.runtime.bound import MAX_BINDINGS, MAX_BOUND_ROWS, BoundRunner
 from headrace.serving.runtime.open_backend import Trial, open_backend
+from headrace.serving.runtime.runners import Runners
 from headrace.serving.runtime.session import Session
 
 FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
@@ -75,6 +78,22 @@ def test_a_bound_runner_survives_growth_and_more_sizes_than_it_remembers():
     runner = open_session(doubled()).runner()
     for rows in (3, 200, 3, *range(1, MAX_BINDINGS + 2), 3):
         check(runner.run, rows)
+
+
+def test_lent_runners_give_answers_to_keep_from_any_thread():
+    runners = Runners(open_session(doubled()))
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda rows: runners.run(some(rows))[0], list(range(1, 40)) * 5))
+    for rows, twice in zip(list(range(1, 40)) * 5, kept, strict=True):
+        np.testing.assert_array_equal(twice, some(rows)[0] * 2)
+
+
+def test_a_runner_that_failed_is_lent_again():
+    runners = Runners(open_session(doubled()))
+    with pytest.raises(ValueError, match="could not broadcast"):
+        runners.run(some(2, 5))
+    check(runners.run, 2)
+    assert len(runners._idle) == 1
 
 
 def test_read_only_and_unaligned_rows_are_taken():

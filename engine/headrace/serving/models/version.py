@@ -15,6 +15,7 @@ from headrace.serving.batching.tickets import Arrays, Batch, Ticket, TicketState
 from headrace.serving.config import BatchingConfig
 from headrace.serving.models.cache import VersionCache
 from headrace.serving.runtime.backend import Backend
+from headrace.serving.runtime.runners import Runners
 from headrace.serving.telemetry.statistics import BatchTimes, VersionStatistics
 
 _LOG = get_logger("serving")
@@ -69,6 +70,7 @@ class ServedVersion:
         self.batching = batching
         self.cache = cache
         self.statistics = VersionStatistics()
+        self._runners = Runners(session)
         mixed = any(-1 in tensor.shape[1:] for tensor in session.inputs)
         dropped = self.statistics.request_dropped
         self.queue = BatchQueue(
@@ -123,7 +125,7 @@ class ServedVersion:
         try:
             inputs = batch.assemble()
             assembled = time.perf_counter()
-            outputs = self.session.run(inputs)
+            outputs = self._runners.run(inputs)
             inferred = time.perf_counter()
             parts = batch.split(outputs)
             done = time.perf_counter()
