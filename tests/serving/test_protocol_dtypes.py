@@ -39,12 +39,12 @@ CONTENTS |= {"FP64": "fp64_contents", "BYTES": "bytes_contents"}
 LIMITS = {name: np.iinfo(DTYPES[name]) for name in DTYPES if "INT" in name}
 
 
-def identity(element: int) -> bytes:
+def identity(element: int, width: int | str = 2) -> bytes:
     graph = helper.make_graph(
         [helper.make_node("Identity", ["x"], ["y"])],
         "identity",
-        [helper.make_tensor_value_info("x", element, ["rows", 2])],
-        [helper.make_tensor_value_info("y", element, ["rows", 2])],
+        [helper.make_tensor_value_info("x", element, ["rows", width])],
+        [helper.make_tensor_value_info("y", element, ["rows", width])],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     onnx.checker.check_model(model)
@@ -56,10 +56,11 @@ def client(tmp_path_factory, request) -> Iterator[Client]:
     if request.param is Door.NATIVE and (missing := native_missing(tls=False)) is not None:
         pytest.skip(missing)
     repository = tmp_path_factory.mktemp("repository")
-    for name, element in ELEMENTS.items():
-        folder = repository / name.lower() / "1"
+    models = {name.lower(): identity(element) for name, element in ELEMENTS.items()}
+    for name, model in (models | {"bf16-wide": identity(TensorProto.BFLOAT16, "columns")}).items():
+        folder = repository / name / "1"
         folder.mkdir(parents=True)
-        (folder / "model.onnx").write_bytes(identity(element))
+        (folder / "model.onnx").write_bytes(model)
     server = Server(ServingConfig(repository=repository, port=0, metrics_port=None, door=request.param))
     with Client(server.start().address) as client:
         yield client
@@ -118,6 +119,13 @@ def test_bytes_that_are_no_text_are_refused_by_a_graph_that_takes_text(client):
     message.inputs.add(name="x", datatype="BYTES", shape=[1, 2]).contents.bytes_contents.extend([b"ok", b"\xff"])
     with pytest.raises(InvalidInputError, match=r"input 'x': element 1 is not UTF-8 \(invalid start byte at byte 0\)"):
         client._call("ModelInfer", message)
+
+
+def test_a_bf16_graph_whose_answers_have_no_known_width_is_refused_with_the_reason(client):
+    states = client._call("RepositoryIndex", pb.RepositoryIndexRequest()).models
+    (state,) = (state for state in states if state.name == "bf16-wide")
+    assert state.state == "UNAVAILABLE"
+    assert "outputs of known width" in state.reason
 
 
 @pytest.mark.parametrize("datatype", ELEMENTS)

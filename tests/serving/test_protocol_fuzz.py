@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from headrace.core.errors import Code, HeadraceError
+from headrace.core.errors import Code, HeadraceError, InvalidInputError
 from headrace.core.logging import get_level, set_level
 from headrace.serving import ServingConfig
 from headrace.serving.protocol.application import ServingApplication
@@ -206,3 +206,11 @@ def test_a_stream_of_noise_has_an_answer_for_each_message(application, messages)
 def test_the_good_message_is_good(application):
     answer = application.answer(INFER.path, good().SerializeToString(), Call(5.0, lambda _watch: True))
     assert [output.name for output in pb.ModelInferResponse.FromString(answer).outputs] == ["y"]
+
+
+def test_inputs_of_different_rows_are_refused(application):
+    message = good()
+    message.inputs[1].shape[0] = 1
+    message.raw_input_contents[1] = b"\x01\0\0\0a"
+    with pytest.raises(InvalidInputError, match=r"differ in rows: \{'x': 2, 't': 1\}"):
+        application.answer(INFER.path, message.SerializeToString(), Call(5.0, lambda _watch: True))

@@ -107,6 +107,13 @@ def test_an_unknown_or_repeated_output_is_refused(client, names):
         send(client, message)
 
 
+def test_a_form_of_output_that_is_not_here_is_refused(client):
+    message = request()
+    message.outputs.add(name="score").parameters["classification"].int64_param = 1
+    with pytest.raises(InvalidInputError, match="'classification' came, which is no extension of this server"):
+        send(client, message)
+
+
 def test_an_unknown_model_is_not_found_and_the_near_one_is_named(client):
     with pytest.raises(NotFoundError) as caught:
         client.infer("lat", ROW)

@@ -101,11 +101,11 @@ class Inference:
             before_sleep=question.watch,
         )
         outputs = self._wait(ticket, question)
-        if self._recorder is not None:
-            self._recorder.record(version.identity, question.row_ids(rows), inputs[0], outputs[0])
         response.model_name, response.model_version = version.identity.model, str(version.identity.version)
         response.id = question.name
         fill_outputs(response, version.session.outputs, outputs, destinations)
+        if self._recorder is not None:
+            self._recorder.record(version.identity, question.row_ids(rows), inputs[0], outputs[0])
 
     def _wait(self, ticket: Ticket, question: _Question) -> Arrays:
         note = question.call.note
