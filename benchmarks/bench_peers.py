@@ -17,6 +17,7 @@ import ast
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ from peers.cases import (
     Figure,
     Figures,
     answers,
+    cpu_table,
     make_bodies,
     ratio,
     run_case,
@@ -109,9 +111,9 @@ def compare(place: Place, servers: Sequence[Server], *, rounds: int, seconds: fl
     for turn in range(rounds):
         at = turn % len(servers)
         for server in [*servers[at:], *servers[:at]]:
-            with running(server, place, answers(bodies[server.datatype, 1])) as address:
+            with running(server, place, answers(bodies[server.datatype, 1])) as started:
                 for case in CASES:
-                    figure = run_case(address, case, bodies[server.datatype, case.rows], seconds)
+                    figure = run_case(started, case, bodies[server.datatype, case.rows], seconds)
                     figures[server.name][case.name].append(figure)
             print(f"round {turn + 1} of {rounds}: {_line(server, figures)}", file=sys.stderr, flush=True)
     return figures
@@ -191,7 +193,7 @@ def report(options: argparse.Namespace, place: Place) -> tuple[str, dict[str, An
     servers = contenders(place)
     figures = compare(place, servers, rounds=options.rounds, seconds=options.seconds)
     doors = [server.name.rpartition(" ")[2] for server in servers if server.name in {NATIVE, GRPCIO}]
-    lines = [table(figures, CASES), "", *judged(figures)]
+    lines = [table(figures, CASES), "", cpu_table(figures, CASES), "", *judged(figures), "", _disturbance(figures)]
     found: dict[str, Any] = {"rounds": {name: _plain(cases) for name, cases in figures.items()}}
     if options.smoke:
         doors = doors[:1]
@@ -205,6 +207,14 @@ def report(options: argparse.Namespace, place: Place) -> tuple[str, dict[str, An
     if all(server.name in {NATIVE, GRPCIO} for server in servers):
         lines.append("no rivals here: install them with --setup build/peers")
     return "\n".join(lines), found
+
+
+def _disturbance(figures: Figures) -> str:
+    shares = [figure.generator_delayed for cases in figures.values() for found in cases.values() for figure in found]
+    return (
+        f"what others did on the machine meanwhile: the load waited for its CPU {statistics.median(shares):.1%} of the "
+        f"time (median; {max(shares):.0%} at worst)"
+    )
 
 
 def _plain(cases: dict[str, list[Figure]]) -> dict[str, list[dict[str, float]]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from peers.installation import Place
-from peers.servers import Server
+from peers.servers import Running, Server
 
 from headrace.client import ModelDescription, TensorSpec
 from headrace.client.raw import call_raw
@@ -44,12 +44,23 @@ CASES = (LONE, BUSY, CROWDED, WIDE)
 
 @dataclass(frozen=True)
 class Figure:
-    """One run: requests a second, microseconds of the middle and the slowest answers, the generator's CPU share."""
+    """One run.
+
+    Attributes:
+        rate: answers a second.
+        p50_us: microseconds of the middle answer.
+        p99_us: microseconds that one in a hundred takes longer than.
+        server_cpu_us: CPU that the server's processes took for a request, microseconds.
+        generator_cpu: share of its CPU that the generator used.
+        generator_delayed: share of the time that it waited for it.
+    """
 
     rate: float
     p50_us: float
     p99_us: float
+    server_cpu_us: float
     generator_cpu: float
+    generator_delayed: float
 
 
 Figures = dict[str, dict[str, list[Figure]]]
@@ -78,34 +89,44 @@ def answers(bodies: Bodies) -> Callable[[str], bool]:
     return ready
 
 
-def run_case(address: str, case: Case, bodies: Bodies, seconds: float) -> Figure:
+def run_case(server: Running, case: Case, bodies: Bodies, seconds: float) -> Figure:
     """Load a server with one case.
 
     Raises:
         AssertionError: a request failed, or an answer is not LightGBM's.
     """
     plan = LoadPlan(
-        Endpoint(address),
+        Endpoint(server.address),
         Content("forest", rows=case.rows),
         in_flight=case.in_flight,
         connections=case.connections,
         warmup_s=seconds / 4,
         duration_s=seconds,
     )
+    before = server.cpu_s()
     result = run_load(plan, bodies=bodies)
-    must_be_right(result)
-    latency = result.ok.response
-    return Figure(result.rate, latency.p50_ms * 1e3, latency.p99_ms * 1e3, result.observed.effort.cpu_share)
+    must_be_right(result, checked=bool(bodies.expected))
+    answered = sum(interval.answers[0] for interval in result.observed.intervals)
+    latency, effort = result.ok.response, result.observed.effort
+    return Figure(
+        rate=result.rate,
+        p50_us=latency.p50_ms * 1e3,
+        p99_us=latency.p99_ms * 1e3,
+        server_cpu_us=(server.cpu_s() - before) / answered * 1e6,
+        generator_cpu=effort.cpu_share,
+        generator_delayed=effort.delayed_share,
+    )
 
 
-def must_be_right(result: LoadResult) -> None:
-    """Refuse figures of a server that answers wrong.
+def must_be_right(result: LoadResult, *, checked: bool) -> None:
+    """Refuse figures of a server that answers wrong, or not at all, or unchecked.
 
     Raises:
         AssertionError: a request failed, or an answer is not LightGBM's.
     """
     check = result.observed.check
-    if result.errors or check.mismatches:
+    unchecked = checked and check.checked < result.ok.answers
+    if result.errors or check.mismatches or unchecked or not result.ok.answers:
         raise AssertionError(
             f"{result.errors} requests failed, {check.mismatches} of {check.checked} answers are wrong (largest "
             f"difference {check.worst_difference}): {result.observed.messages[:3]}"
@@ -123,13 +144,26 @@ def table(figures: Mapping[str, Mapping[str, Sequence[Figure]]], cases: Sequence
     head = "".join(f"{case.name + (', p50 / p99' if case is LONE else ''):>26}" for case in cases)
     lines = [f"{'':<20}{head}"]
     for server, by_case in figures.items():
-        cells = []
-        for case in cases:
-            found = by_case[case.name]
-            rate, p50, p99 = (
-                statistics.median(getattr(figure, name) for figure in found) for name in ("rate", "p50_us", "p99_us")
-            )
-            cell = f"{p50:,.0f} / {p99:,.0f} us" if case is LONE else f"{rate:,.0f}/s"
-            cells.append(f"{cell:>26}")
-        lines.append(f"{server:<20}{''.join(cells)}")
+        cells = "".join(f"{_cell(case, by_case[case.name]):>26}" for case in cases)
+        lines.append(f"{server:<20}{cells}")
     return "\n".join(lines)
+
+
+def cpu_table(figures: Mapping[str, Mapping[str, Sequence[Figure]]], cases: Sequence[Case]) -> str:
+    """The server's CPU a request, medians; it means something even where others were busy on the machine."""
+    lines = [f"{'server CPU a request':<20}{''.join(f'{case.name:>26}' for case in cases)}"]
+    for server, by_case in figures.items():
+        costs = (_median(by_case[case.name], "server_cpu_us") for case in cases)
+        cells = "".join(f"{cost:>23,.1f} us" for cost in costs)
+        lines.append(f"{server:<20}{cells}")
+    return "\n".join(lines)
+
+
+def _cell(case: Case, found: Sequence[Figure]) -> str:
+    if case is LONE:
+        return f"{_median(found, 'p50_us'):,.0f} / {_median(found, 'p99_us'):,.0f} us"
+    return f"{_median(found, 'rate'):,.0f}/s"
+
+
+def _median(found: Sequence[Figure], quantity: str) -> float:
+    return statistics.median(getattr(figure, quantity) for figure in found)

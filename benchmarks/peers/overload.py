@@ -60,10 +60,10 @@ def measure_overload(place: Place, door: str, seconds: float) -> Overload:
     """Overload one of our transports for so many seconds."""
     server = headrace(door, target_ms=TARGET_MS)
     bodies = make_bodies(place, server, 1)
-    with running(headrace(door), place, answers(bodies)) as address:
-        peak = run_case(address, CROWDED, bodies, max(1.0, seconds / 10)).rate
-    with running(server, place, answers(bodies)) as address:
-        result = run_load(_overload_plan(address, peak, seconds), bodies=bodies)
+    with running(headrace(door), place, answers(bodies)) as alone:
+        peak = run_case(alone, CROWDED, bodies, max(1.0, seconds / 10)).rate
+    with running(server, place, answers(bodies)) as limited:
+        result = run_load(_overload_plan(limited.address, peak, seconds), bodies=bodies)
     return _judge(result, peak, seconds)
 
 
@@ -113,10 +113,10 @@ def measure_deadlines(place: Place, door: str, seconds: float) -> Deadlines:
     """Give requests half the time that the middle one takes, with 1,024 in flight."""
     server = headrace(door)
     bodies = make_bodies(place, server, 1)
-    with running(server, place, answers(bodies)) as address:
-        usual = run_load(_crowd(address, 0.0, seconds / 3), bodies=bodies).ok.service.p50_ms
+    with running(server, place, answers(bodies)) as started:
+        usual = run_load(_crowd(started.address, 0.0, seconds / 3), bodies=bodies).ok.service.p50_ms
         timeout_ms = round(max(2.0, usual / 2), 1)
-        result = run_load(_crowd(address, timeout_ms, seconds), bodies=bodies)
+        result = run_load(_crowd(started.address, timeout_ms, seconds), bodies=bodies)
     expired = result.statuses.get("DEADLINE_EXCEEDED")
     if expired is None:
         return Deadlines(timeout_ms, result.ok.answers, 0, 0.0, 0.0, 0.0)

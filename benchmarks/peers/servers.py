@@ -49,6 +49,26 @@ class Server:
     datatype: str = "FP32"
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server that answers: its address, and the session that all of its processes belong to."""
+
+    address: str
+    session: int
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that its processes have taken until now, in ticks of the kernel's clock (10 ms)."""
+        ticks = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended while we looked
+            if int(fields[3]) == self.session:
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def headrace(door: str, **settings: float) -> Server:
     """This project's server, through one of its transports."""
 
@@ -119,8 +139,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(server: Server, place: Place, ready: Callable[[str], bool]) -> Iterator[str]:
-    """Start a server on its CPU and yield its address once it answers; end it afterwards.
+def running(server: Server, place: Place, ready: Callable[[str], bool]) -> Iterator[Running]:
+    """Start a server on its CPU and yield it once it answers; end it afterwards.
 
     Args:
         server: which.
@@ -144,7 +164,7 @@ def running(server: Server, place: Place, ready: Callable[[str], bool]) -> Itera
                     log.seek(0)
                     raise RuntimeError(f"{server.name} did not start: {log.read()[-800:].decode(errors='replace')}")
                 time.sleep(0.05)
-            yield f"127.0.0.1:{port}"
+            yield Running(f"127.0.0.1:{port}", process.pid)
         finally:
             _end(process)
 

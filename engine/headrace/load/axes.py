@@ -58,7 +58,7 @@ def log_axis(low: float, high: float) -> Axis:
 
 def tail_axis(count: int) -> Axis:
     """Shares of answers, each nine as wide as the one before it, up to what `count` answers can tell."""
-    nines = max(1, min(6, math.ceil(math.log10(max(count, 10)))))
+    nines = max(1, min(6, math.floor(math.log10(max(count, 10)) + 1e-9)))
     shares = [
         (0.0, "0 %"),
         (0.5, "50 %"),

@@ -52,21 +52,21 @@ def check_ending(path: Path) -> None:
         raise InvalidInputError(f"a plot is written as .svg or .html, not as '{path.name}'")
 
 
-def plot_svg(result: LoadResult) -> str:
-    """A self-contained SVG document, for light and dark."""
+def plot_svg(result: LoadResult, *, warnings: bool = True) -> str:
+    """A self-contained SVG document, for light and dark; warnings are lines at its foot."""
     panels = [_tail_panel(result, 100), *_time_panels(result, 460)]
-    warnings = [
+    foot = [
         f'<text class="warn" x="20" y="{900 + 18 * at}">! {escape(_cut(text, 128))}<title>{escape(text)}</title></text>'
-        for at, text in enumerate(result.warnings)
+        for at, text in enumerate(result.warnings if warnings else ())
     ]
-    height = 895 + 18 * len(warnings)
+    height = 895 + 18 * len(foot)
     title, subtitle = _title(result)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 {height}" width="960" height="{height}" role="img" '
         f'aria-label="{escape(title, quote=True)}"><style>{_STYLE}</style>'
         f'<text class="title" x="20" y="30">{escape(title)}</text>'
         f'<text class="dim" x="20" y="52">{escape(subtitle)}</text>'
-        f"{''.join(panel.svg() for panel in panels)}{''.join(warnings)}</svg>\n"
+        f"{''.join(panel.svg() for panel in panels)}{''.join(foot)}</svg>\n"
     )
 
 
@@ -84,7 +84,7 @@ def plot_page(result: LoadResult) -> str:
         "background:light-dark(#fff,#0d1117);color:light-dark(#1b1f24,#e6edf3)}table{border-collapse:collapse;"
         "margin:8px 20px}td,th{padding:4px 14px;text-align:right;border-bottom:1px solid light-dark(#e4e8ec,#21262d)}"
         "th:first-child{text-align:left}</style>"
-        f"{plot_svg(result)}<ul>{warnings}</ul><table><tr>{head}</tr>{rows}</table></html>\n"
+        f"{plot_svg(result, warnings=False)}<ul>{warnings}</ul><table><tr>{head}</tr>{rows}</table></html>\n"
     )
 
 
