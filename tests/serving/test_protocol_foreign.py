@@ -1,6 +1,7 @@
 """tritonclient, synchronous and asynchronous, in a process of its own: every method of the protocol once."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,10 +18,29 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def tour(start_process) -> dict:
-    server = start_process()
-    run = subprocess.run([PYTHON, SCRIPT, server.address], capture_output=True, text=True, check=False, timeout=120)
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    certificate, key = folder / "server.pem", folder / "server.key"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=server"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return certificate, key
+
+
+@pytest.fixture(params=["plain", "tls", "workers"])
+def tour(request, start_process, tmp_path) -> dict:
+    changes: dict = {}
+    trusted: list[Path] = []
+    if request.param == "tls":
+        if shutil.which("openssl") is None:
+            pytest.skip("no openssl to make the certificate")
+        certificate, key = make_certificate(tmp_path)
+        changes, trusted = {"tls": {"certificate": str(certificate), "key": str(key)}}, [certificate]
+    elif request.param == "workers":
+        changes = {"workers": 2}
+    server = start_process(**changes)
+    command = [PYTHON, SCRIPT, server.address, *trusted]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert run.returncode == 0, run.stderr
     assert not server.events("request_failed")
     return json.loads(run.stdout)
