@@ -53,6 +53,14 @@ struct Note {
   std::string credential;
 };
 
+/// A request that was answered from a batch.
+struct Member {
+  std::string id;
+  std::string ids;  // one a row, joined by newlines; empty: not given
+  std::size_t first = 0;
+  std::size_t rows = 0;
+};
+
 struct FrontOptions {
   Limits limits;
   TlsFiles tls;  // empty certificate: plain HTTP/2
@@ -90,9 +98,8 @@ class Front : private CallHandler {
 
   /// Wait for a batch; null once the door is closed.
   std::unique_ptr<Batch> take();
-  /// Answer a batch's members; ids and rows of those that were answered, where the lane wants to know.
-  std::vector<std::pair<std::string, std::pair<std::size_t, std::size_t>>> complete(
-      std::unique_ptr<Batch> batch, const std::vector<OutputView>& outputs);
+  /// Answer a batch's members; those that were answered, where the lane wants to know.
+  std::vector<Member> complete(std::unique_ptr<Batch> batch, const std::vector<OutputView>& outputs);
   void fail(std::unique_ptr<Batch> batch, Status status, const std::string& text);
   /// Divide a batch of several members, so that the halves can be tried one by one.
   std::pair<std::unique_ptr<Batch>, std::unique_ptr<Batch>> halve(std::unique_ptr<Batch> batch);

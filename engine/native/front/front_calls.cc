@@ -71,7 +71,7 @@ bool Front::infer(Stream& stream, std::string_view message) {
     id = options_.id_prefix + std::to_string(next_id_++);
     read.id = id;
   }
-  auto lane = route->second.pick(read.version, read.id);
+  auto lane = route->second.pick(read.version, read.routing_key.empty() ? read.id : read.routing_key);
   if (!lane) return false;
   if (read.timeout_us != 0 && read.timeout_us < INT64_MAX / kMicrosecond / 2 &&
       now_ + read.timeout_us * kMicrosecond < stream.deadline) {
@@ -297,11 +297,10 @@ void Front::finish(std::uint64_t call, Status status, const std::string& text, b
   flush_touched(now_);
 }
 
-std::vector<std::pair<std::string, std::pair<std::size_t, std::size_t>>> Front::complete(
-    std::unique_ptr<Batch> batch, const std::vector<OutputView>& outputs) {
+std::vector<Member> Front::complete(std::unique_ptr<Batch> batch, const std::vector<OutputView>& outputs) {
   const Lock lock(mutex_);
   now_ = monotonic_now();
-  std::vector<std::pair<std::string, std::pair<std::size_t, std::size_t>>> answered;
+  std::vector<Member> answered;
   std::size_t row = 0;
   for (const auto& member : batch->members) {
     if (Stream* stream = std::exchange(member->stream, nullptr)) {
@@ -312,7 +311,7 @@ std::vector<std::pair<std::string, std::pair<std::size_t, std::size_t>>> Front::
       stream->connection->answer(*stream);
       batch->lane->statistics.request_ended(Status::kOk, now_ - member->enqueued);
       note(*stream, Status::kOk, {}, *member);
-      if (batch->lane->spec.members) answered.emplace_back(member->id, std::pair(row, member->rows));
+      if (batch->lane->spec.members) answered.push_back({member->id, member->ids, row, member->rows});
     }
     row += member->rows;
   }

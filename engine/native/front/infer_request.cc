@@ -71,7 +71,27 @@ bool read_output(std::string_view message, std::string_view& name) {
   return field.ok();
 }
 
-/// One entry of the map of request parameters: key = 1, value = 2 {int64_param = 2, uint64_param = 5}.
+bool read_number(std::string_view key, std::uint32_t kind, std::uint64_t number, InferRequest& request) {
+  if (key == "priority" && kind == 5 && number != 0 && request.priority == 0) {
+    request.priority = number;
+    return true;
+  }
+  if (key == "timeout" && kind == 2 && number != 0 && number <= INT64_MAX && request.timeout_us == 0) {
+    request.timeout_us = static_cast<std::int64_t>(number);
+    return true;
+  }
+  return false;
+}
+
+bool read_string(std::string_view key, std::uint32_t kind, std::string_view text, InferRequest& request) {
+  if (kind != 3 || text.empty() || !is_ascii(text)) return false;
+  std::string_view* const target = key == "ids" ? &request.ids : key == "routing_key" ? &request.routing_key : nullptr;
+  if (target == nullptr || !target->empty()) return false;
+  *target = text;
+  return true;
+}
+
+/// One entry of the map of request parameters: key = 1, value = 2 {int64_param = 2, string_param = 3, uint64_param = 5}.
 bool read_parameter(std::string_view entry, InferRequest& request) {
   std::string_view key;
   std::string_view value;
@@ -84,19 +104,11 @@ bool read_parameter(std::string_view entry, InferRequest& request) {
   }
   if (!field.ok()) return false;
   FieldReader choice(value);
-  if (!choice.next() || choice.type() != WireType::kVarint) return false;
+  if (!choice.next()) return false;
   const std::uint32_t kind = choice.number();
-  const std::uint64_t number = choice.varint();
-  if (choice.next() || !choice.ok()) return false;
-  if (key == "priority" && kind == 5 && number != 0 && request.priority == 0) {
-    request.priority = number;
-    return true;
-  }
-  if (key == "timeout" && kind == 2 && number != 0 && number <= INT64_MAX && request.timeout_us == 0) {
-    request.timeout_us = static_cast<std::int64_t>(number);
-    return true;
-  }
-  return false;
+  const bool known = choice.type() == WireType::kVarint ? read_number(key, kind, choice.varint(), request)
+                                                        : read_string(key, kind, choice.bytes(), request);
+  return known && !choice.next() && choice.ok();
 }
 
 }  // namespace

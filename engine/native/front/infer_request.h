@@ -28,11 +28,13 @@ struct InferRequest {
   std::size_t raw_count = 0;
   std::array<std::string_view, kMaxTensors> outputs;
   std::size_t output_count = 0;
-  std::uint64_t priority = 0;   // 0: not given
-  std::int64_t timeout_us = 0;  // 0: not given
+  std::string_view routing_key;  // what a split of the traffic hashes; empty: not given
+  std::string_view ids;          // one a row, joined by newlines; empty: not given
+  std::uint64_t priority = 0;    // 0: not given
+  std::int64_t timeout_us = 0;   // 0: not given
 };
 
-/// Read a plain request: raw contents, ASCII names and id, no parameters but `timeout` and `priority`.
+/// Read a plain request: raw contents, ASCII texts, no parameters but `timeout`, `priority`, `routing_key` and `ids`.
 ///
 /// Returns false for everything else, be it a rarer form or an error: the Python service reads those again and answers
 /// or refuses them in its words, so that both transports accept the same requests and give the same reasons.

@@ -14,6 +14,18 @@ bool same_shape(const TensorView& tensor, const TensorSpec& spec) {
          std::equal(spec.trailing.begin(), spec.trailing.end(), tensor.shape.begin() + 1);
 }
 
+/// Whether a text is exactly one id a row, none of them empty, joined by newlines.
+bool are_ids(std::string_view text, std::size_t rows) {
+  std::size_t count = 0;
+  while (true) {
+    const std::size_t length = std::min(text.find('\n'), text.size());
+    if (length == 0) return false;
+    ++count;
+    if (length == text.size()) return count == rows;
+    text.remove_prefix(length + 1);
+  }
+}
+
 }  // namespace
 
 Slab::Slab(const LaneSpec& spec, std::size_t rows) : capacity(rows) {
@@ -72,6 +84,7 @@ std::optional<Admission> Lane::submit(const InferRequest& read, Stream* stream, 
   std::array<std::uint8_t, kMaxTensors> order{};
   auto request = std::make_unique<Request>();
   if (!fits(read, rows, order) || !wanted_outputs(read, *request) || read.priority > spec.levels) return std::nullopt;
+  if (!read.ids.empty() && !are_ids(read.ids, rows)) return std::nullopt;
   arrived_rows_ += rows;
   const Admission admission = admits(parameters, rows, waiting_rows_, running_);
   if (admission != Admission::kTaken) {
@@ -83,6 +96,7 @@ std::optional<Admission> Lane::submit(const InferRequest& read, Stream* stream, 
   request->enqueued = now;
   request->level = (read.priority != 0 ? static_cast<std::size_t>(read.priority) : spec.default_level) - 1;
   request->id = read.id;
+  if (spec.members) request->ids = read.ids;
   request->slab = room(rows);
   request->first = request->slab->used;
   request->slab->used += rows;

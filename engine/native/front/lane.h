@@ -63,6 +63,7 @@ struct Request {
   std::uint32_t wanted = 0;  // outputs in the order asked for, four bits each; 0: all
   std::uint8_t wanted_count = 0;
   std::string id;
+  std::string ids;  // one a row, joined by newlines, where the client gave them
 };
 
 /// Requests that run together over rows that lie together.

@@ -210,8 +210,15 @@ NB_MODULE(_front, m) {
              if (!handle.batch) throw std::runtime_error("the batch was answered already");
              const auto views = views_of(*handle.batch, outputs);
              auto batch = handle.give_up();
-             const nb::gil_scoped_release released;
-             return front.complete(std::move(batch), views);
+             std::vector<Member> answered;
+             {
+               const nb::gil_scoped_release released;
+               answered = front.complete(std::move(batch), views);
+             }
+             nb::list members;
+             for (const Member& member : answered)
+               members.append(nb::make_tuple(member.id, member.ids, member.first, member.rows));
+             return members;
            })
       .def("halve",
            [](Front& front, BatchHandle& handle) {

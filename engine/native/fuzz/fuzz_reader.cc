@@ -11,12 +11,37 @@
 namespace headrace::fuzz {
 namespace {
 
+void append_parameter(std::string& out, std::string_view name, std::uint32_t kind, std::string_view text) {
+  if (text.empty()) return;
+  std::string value;
+  append_bytes(value, kind, text);
+  std::string entry;
+  append_bytes(entry, 1, name);
+  append_bytes(entry, 2, value);
+  append_bytes(out, 4, entry);
+}
+
+void append_parameter(std::string& out, std::string_view name, std::uint32_t kind, std::uint64_t number) {
+  if (number == 0) return;
+  std::string value;
+  append_tag(value, kind, WireType::kVarint);
+  append_varint(value, number);
+  std::string entry;
+  append_bytes(entry, 1, name);
+  append_bytes(entry, 2, value);
+  append_bytes(out, 4, entry);
+}
+
 /// Write what was read in the canonical form; reading it again has to give the same.
 std::string canonical(const InferRequest& read) {
   std::string out;
   append_bytes(out, 1, read.model);
   append_bytes(out, 2, read.version);
   append_bytes(out, 3, read.id);
+  append_parameter(out, "ids", 3, read.ids);
+  append_parameter(out, "routing_key", 3, read.routing_key);
+  append_parameter(out, "priority", 5, read.priority);
+  append_parameter(out, "timeout", 2, static_cast<std::uint64_t>(read.timeout_us));
   for (std::size_t i = 0; i < read.input_count; ++i) {
     std::string shape;
     for (std::size_t d = 0; d < read.inputs[i].dimensions; ++d)

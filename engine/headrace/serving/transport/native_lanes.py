@@ -24,6 +24,7 @@ from headrace.serving.runtime.backend import Runner, Tensor
 from headrace.serving.telemetry.recorder import Recorder
 from headrace.serving.telemetry.statistics import LATENCY_BOUNDS_S, BatchTimes, Histogram, Totals
 from headrace.serving.transport import _front
+from headrace.wire.parameters import ID_SEPARATOR
 from headrace.wire.status import STATUS_NAMES, STATUS_NUMBERS
 from headrace.wire.tensors import DTYPES
 
@@ -241,14 +242,17 @@ class LaneBook:
         return extra_runs
 
     def _record(
-        self, version: ServedVersion, answered: list[tuple[str, tuple[int, int]]], inputs: Arrays, outputs: Arrays
+        self, version: ServedVersion, answered: list[tuple[str, str, int, int]], inputs: Arrays, outputs: Arrays
     ) -> None:
         """Hand the answered rows to the prediction log, copied: the memory behind them is used again."""
         assert self._recorder is not None
         ids: list[str] = []
         kept: list[int] = []
-        for name, (first, rows) in answered:
-            ids += [name] if rows == 1 else [f"{name}:{row}" for row in range(rows)]
+        for name, given, first, rows in answered:
+            if given:
+                ids += given.split(ID_SEPARATOR)
+            else:
+                ids += [name] if rows == 1 else [f"{name}:{row}" for row in range(rows)]
             kept += range(first, first + rows)
         chosen = slice(None) if len(kept) == len(inputs[0]) else kept
         self._recorder.record(version.identity, ids, inputs[0][chosen].copy(), outputs[0][chosen].copy())
