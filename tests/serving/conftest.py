@@ -142,7 +142,8 @@ class World:
 
     def config(self, **changes: object) -> ServingConfig:
         defaults: dict = {"models": ("late@champion",), "port": 0, "metrics_port": 0, "poll_ms": 20}
-        return ServingConfig(database=self.database, store=self.home, **(defaults | changes))
+        defaults |= {"database": self.database, "store": self.home}
+        return ServingConfig(**(defaults | changes))
 
     def alter_package(self, version: int, name: str = "late") -> None:
         file = self.registry.get(name, version).path / "model.onnx"

@@ -1,5 +1,6 @@
 """Versions that come, go, share traffic or are damaged, while requests run."""
 
+import shutil
 import threading
 import time
 import urllib.request
@@ -71,6 +72,47 @@ def test_a_switch_under_load_fails_no_request(world, start):
     assert min(counts.values()) > 0
 
 
+@pytest.mark.slow
+def test_a_hundred_reloads_fail_no_request_and_mix_no_versions(world, start, sum_model, tmp_path):
+    """Every swap reads, opens and warms a graph and lets one go, while four threads ask without a pause."""
+    folder = tmp_path / "models" / "sum"
+
+    def put(version):
+        (folder / str(version)).mkdir(parents=True)
+        (folder / str(version) / "model.onnx").write_bytes(sum_model(version))
+        shutil.rmtree(folder / str(version - 2), ignore_errors=True)
+
+    put(1)
+    server, client = start(models=(), database=None, store=None, repository=folder.parent, watch=True, poll_ms=10)
+    wrong, seen, stop = [], set(), threading.Event()
+
+    def ask(seed):
+        random = np.random.default_rng(seed)
+        while not stop.is_set():
+            rows = random.integers(0, 100, (3, 4)).astype(np.float32)
+            try:
+                answer = client.infer("sum", rows)
+                version = int(answer.model_version)
+                seen.add(version)
+                if answer.scores.tolist() != (rows.sum(axis=1) + 1000 * version).tolist():
+                    wrong.append((version, rows, answer.scores))
+            except Exception as error:  # noqa: BLE001  any failure at all is the finding
+                wrong.append(error)
+
+    threads = [threading.Thread(target=ask, args=(seed,), daemon=True) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for version in range(2, 102):
+        put(version)
+        until(lambda version=version: version in seen)
+    stop.set()
+    for thread in threads:
+        thread.join(LIMIT_S)
+    assert not wrong
+    assert seen == set(range(1, 102))
+    assert [line.state for line in server._manager.index(ready_only=False)] == ["READY"]
+
+
 def test_a_canary_takes_its_share_by_key_and_sticks(world, start):
     _, client = start()
     state = world.releases.start("late", 2, share=0.25, reason="try")
@@ -115,7 +157,7 @@ def test_an_altered_candidate_gets_no_traffic_and_the_champion_takes_its_share(w
     assert {client.infer("late", ROW, routing_key=str(key)).model_version for key in range(20)} == {"1"}
 
 
-def test_a_package_that_is_restored_is_loaded_without_a_restart(world, start):
+def test_a_package_that_is_restored_is_loaded_on_request_without_a_restart(world, start):
     server, client = start()
     file = world.registry.get("late", 2).path / "model.onnx"
     intact = file.read_bytes()
@@ -123,8 +165,8 @@ def test_a_package_that_is_restored_is_loaded_without_a_restart(world, start):
     world.releases.adopt("late", 2, reason="damaged")
     until(lambda: 'outcome="corrupted"' in scrape(server))
     file.write_bytes(intact)
-    server._manager._look_at = 0.0  # the look that is due in seconds is due now
-    until(lambda: answers_from(client, 2))
+    server._manager.load("late", {})
+    assert answers_from(client, 2)
 
 
 def test_a_change_that_the_files_do_not_show_is_found_too(world, start):
