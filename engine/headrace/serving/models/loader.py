@@ -12,6 +12,7 @@ from headrace.serving.models.loads import LoadRecord
 from headrace.serving.models.source import Artifact, ModelSource, WantedModel
 from headrace.serving.models.version import ServedVersion, VersionIdentity
 from headrace.serving.runtime.backend import Tensor
+from headrace.serving.runtime.forest import open_forest
 from headrace.serving.runtime.open_backend import open_backend
 
 _LOG = get_logger("serving")
@@ -69,7 +70,13 @@ class Loader:
     def _open(self, model: WantedModel, number: int, artifact: Artifact) -> ServedVersion:
         name = f"{model.name}@{number}"
         batching = model.batching or self._config.batching
-        session = open_backend(artifact.model, device=self._config.device, name=name, threads=batching.batch_threads)
+        session = open_backend(
+            artifact.model,
+            device=self._config.device,
+            name=name,
+            threads=batching.batch_threads,
+            candidates=(open_forest,),
+        )
         _check_width(name, session.inputs, len(artifact.features))
         identity = VersionIdentity(model.name, number, artifact.digest, artifact.features, mark=model.mark(number))
         cache = VersionCache(self.cache, artifact.digest) if self.cache is not None else None
