@@ -47,6 +47,7 @@ class Forest:
         tree_root: int32[n_trees], in the order of summation, at least one.
         tree_targets: int32[n_trees, width], where the values of each tree's leaves are added.
         leaf_values: float64[n_leaves, width] or float32; sums are of the same dtype.
+        base: [n_targets] of that dtype, added to each sum when all trees are; empty for nothing.
     """
 
     n_features: int
@@ -63,6 +64,7 @@ class Forest:
     tree_root: Int32s
     tree_targets: Int32s
     leaf_values: npt.NDArray[Any]
+    base: npt.NDArray[Any]
 
 
 class Link(IntEnum):

@@ -44,16 +44,20 @@ const Instructions* find_instructions(std::string_view name) {
 }
 
 template <typename Sum>
-Forest<Sum>::Forest(const Arrays& arrays, std::span<const Sum> values)
+Forest<Sum>::Forest(const Arrays& arrays, std::span<const Sum> values, std::span<const Sum> base)
     : n_features_((check(arrays), static_cast<std::size_t>(arrays.n_features))),
       n_targets_(static_cast<std::size_t>(arrays.n_targets)),
       width_(static_cast<std::size_t>(arrays.width)),
       columns_(arrays),
       walk_(arrays, columns_.tests()),
+      base_(base.begin(), base.end()),
       values_(values.begin(), values.end()),
       targets_(arrays.tree_targets.begin(), arrays.tree_targets.end()) {
   if (columns_.count() > 0xFFFF || columns_.highest_rank() >= 0xFFFF) {
     throw std::invalid_argument("the forest tests more than 65,534 thresholds of a column, or as many columns");
+  }
+  if (!base_.empty() && base_.size() != n_targets_) {
+    throw std::invalid_argument("not a forest: bases and targets differ in number");
   }
   Blocks blocks;
   if (!blocks.build(arrays, columns_.tests())) return;
@@ -81,6 +85,7 @@ void Forest<Sum>::score(const float* rows, std::size_t n_rows, Sum* scores, cons
           : score_blocks<std::uint16_t>(rows, n_blocked, scores, with);
   }
   score_walking(rows + n_blocked * n_features_, n_rows - n_blocked, scores + n_blocked * n_targets_, with);
+  for (std::size_t i = 0; !base_.empty() && i < n_rows * n_targets_; ++i) scores[i] += base_[i % n_targets_];
 }
 
 // The number of rows from which a block costs less than walking them. The costs are nanoseconds of one processor; what

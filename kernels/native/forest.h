@@ -26,9 +26,10 @@ template <typename Sum>
 class Forest {
  public:
   // Throws std::invalid_argument where the arrays contradict each other or the forest is beyond 16-bit ranks.
-  Forest(const Arrays& arrays, std::span<const Sum> values);
+  Forest(const Arrays& arrays, std::span<const Sum> values, std::span<const Sum> base);
 
-  // rows: float[n_rows, n_features]; scores: Sum[n_rows, n_targets]. Sums start at 0 and take the trees in order.
+  // rows: float[n_rows, n_features]; scores: Sum[n_rows, n_targets]. Sums start at 0, take the trees in order, then the
+  // base.
   void score(const float* rows, std::size_t n_rows, Sum* scores, const Instructions& with, Method method) const;
 
  private:
@@ -47,6 +48,7 @@ class Forest {
   Columns columns_;
   Walk walk_;
   std::optional<Blocks> blocks_;
+  std::vector<Sum> base_;            // [n_targets], or none
   std::vector<Sum> values_;          // [n_leaves, width], as they came
   std::vector<Sum> block_values_;    // [width, n_leaves] a tree, by position in the block layout
   std::vector<std::uint32_t> targets_;

@@ -73,8 +73,8 @@ void bind_forest(nb::module_& module, const char* name) {
              Vector<std::uint8_t> column_kind, Vector<std::int64_t> table_start, Vector<std::uint8_t> tables,
              Vector<std::int32_t> node_column, Vector<float> node_split, Vector<bool> node_nan_left,
              Vector<std::int32_t> node_left, Vector<std::int32_t> node_right, Vector<std::int32_t> tree_root,
-             Matrix<std::int32_t> tree_targets, Matrix<Sum> leaf_values, const std::string& instructions,
-             const std::string& method) {
+             Matrix<std::int32_t> tree_targets, Matrix<Sum> leaf_values, Vector<Sum> base,
+             const std::string& instructions, const std::string& method) {
             const Arrays arrays{n_features,
                                 n_targets,
                                 span_of<std::int32_t>(column_feature),
@@ -92,13 +92,13 @@ void bind_forest(nb::module_& module, const char* name) {
                                 static_cast<std::int64_t>(leaf_values.shape(1))};
             new (self) Scorer<Sum>{static_cast<std::size_t>(n_features), static_cast<std::size_t>(n_targets),
                                    &instructions_of(instructions), method_of(method),
-                                   Forest<Sum>(arrays, span_of<Sum>(leaf_values))};
+                                   Forest<Sum>(arrays, span_of<Sum>(leaf_values), span_of<Sum>(base))};
           },
           nb::kw_only(), nb::arg("n_features"), nb::arg("n_targets"), nb::arg("column_feature"),
           nb::arg("column_kind"), nb::arg("table_start"), nb::arg("tables"), nb::arg("node_column"),
           nb::arg("node_split"), nb::arg("node_nan_left"), nb::arg("node_left"), nb::arg("node_right"),
-          nb::arg("tree_root"), nb::arg("tree_targets"), nb::arg("leaf_values"), nb::arg("instructions"),
-          nb::arg("method"))
+          nb::arg("tree_root"), nb::arg("tree_targets"), nb::arg("leaf_values"), nb::arg("base"),
+          nb::arg("instructions"), nb::arg("method"))
       .def("score", &Scorer<Sum>::score, nb::arg("rows").noconvert(), nb::arg("scores").noconvert());
 }
 

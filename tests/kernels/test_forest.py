@@ -64,6 +64,7 @@ def make_forest(seed: int, leaves: list[int], *, width: int = 1, dtype: type = n
         tree_root=np.array(roots, np.int32),
         tree_targets=np.array([generator.permutation(n_targets)[:width] for _ in leaves], np.int32),
         leaf_values=generator.normal(size=(sum(leaves), width)).astype(dtype),
+        base=generator.normal(size=int(generator.choice([0, n_targets]))).astype(dtype),
     )
 
 
@@ -154,6 +155,7 @@ def test_score_forest_compiles_and_scores():
         ("node_split", [0.0], "nodes differ"),
         ("tree_targets", [[3]], "adds to no target"),
         ("tree_targets", [[0], [0]], "targets differ"),
+        ("base", [0.0, 0.0], "bases and targets differ"),
     ],
 )
 def test_arrays_that_contradict_each_other_are_refused(field, value, problem):
@@ -172,6 +174,7 @@ def test_arrays_that_contradict_each_other_are_refused(field, value, problem):
         tree_root=np.zeros(1, np.int32),
         tree_targets=np.zeros((1, 1), np.int32),
         leaf_values=np.zeros((3, 1)),
+        base=np.zeros(1),
     )
     native.CompiledForest(good)
     like = getattr(good, field)

@@ -104,11 +104,13 @@ def assert_same_bits(model: bytes, rows: np.ndarray) -> None:
     modes=st.sampled_from([[mode] for mode in COMPARISONS] + [COMPARISONS]),
     n_targets=st.sampled_from([1, 3]),
     together=st.booleans(),
+    base=st.booleans(),
 )
-def test_regressors_have_the_bits_of_onnx_runtime(seed, modes, n_targets, together):
-    """Any comparison, one target a tree or all of them at every leaf."""
+def test_regressors_have_the_bits_of_onnx_runtime(seed, modes, n_targets, together, base):
+    """Any comparison, one target a tree or all of them at every leaf, with something to begin from or not."""
     targets = [list(range(n_targets)) if together else [tree % n_targets] for tree in range(7)]
-    model = regressor(n_targets, **old_trees(seed, "target", targets, modes))
+    bases = {"base_values": [0.1, -0.7, 3.0][:n_targets]} if base else {}
+    model = regressor(n_targets, **old_trees(seed, "target", targets, modes), **bases)
     assert_same_bits(model, make_rows(seed, 150))
 
 
@@ -119,8 +121,9 @@ def test_regressors_have_the_bits_of_onnx_runtime(seed, modes, n_targets, togeth
     n_classes=st.sampled_from([2, 3, 5]),
     together=st.booleans(),
     lowest=st.sampled_from([-1.0, 0.0]),
+    base=st.booleans(),
 )
-def test_classifiers_have_the_bits_of_onnx_runtime(seed, transform, n_classes, together, lowest):
+def test_classifiers_have_the_bits_of_onnx_runtime(seed, transform, n_classes, together, lowest, base):
     """Two classes told apart by one score, or a score a class; probabilities or scores of any sign."""
     if n_classes == 2:
         targets = [[0]] * 7
@@ -128,7 +131,8 @@ def test_classifiers_have_the_bits_of_onnx_runtime(seed, transform, n_classes, t
         targets = [list(range(n_classes)) if together else [tree % n_classes] for tree in range(7)]
     trees = old_trees(seed, "class", targets, ["BRANCH_LEQ"], lowest)
     assume(not (n_classes == 2 and transform == "LOGISTIC" and min(trees["class_weights"]) >= 0))
-    assert_same_bits(classifier(n_classes, post_transform=transform, **trees), make_rows(seed, 150))
+    bases = {"base_values": [0.1, -0.7, 3.0, -0.2, 0.4][: 1 if n_classes == 2 else n_classes]} if base else {}
+    assert_same_bits(classifier(n_classes, post_transform=transform, **trees, **bases), make_rows(seed, 150))
 
 
 def trees_of(what: str, **changes: object) -> dict:
@@ -153,7 +157,7 @@ def doubled() -> bytes:
 
 
 LEFT_ALONE = {
-    "base values": regressor(1, **trees_of("target", base_values=[0.5])),
+    "more base values than sums": regressor(1, **trees_of("target", base_values=[0.5, 0.5])),
     "averages": regressor(1, **trees_of("target", aggregate_function="AVERAGE")),
     "the smallest": regressor(1, **trees_of("target", aggregate_function="MIN")),
     "a transformation": regressor(1, **trees_of("target", post_transform="PROBIT")),

@@ -30,6 +30,8 @@ def score_forest(forest: Forest, rows: Matrix, scores: Scores) -> None:
                 child = int(forest.node_left[child] if _goes_left(forest, child, row) else forest.node_right[child])
             for target, value in zip(targets, forest.leaf_values[~child], strict=True):
                 sums[target] += value
+    if len(forest.base):
+        scores += forest.base
 
 
 def link_scores(scores: Scores, rule: LinkRule, predictions: npt.NDArray[np.float32]) -> None:

@@ -35,6 +35,7 @@ class Ensemble:
         roots: int64[n_trees], in the order of summation.
         targets: int64[n_trees, width].
         weights: [n_leaves, width], float32 or float64; sums are of the same type.
+        base: [n_targets] of that type, added last; empty for nothing.
     """
 
     n_targets: int
@@ -48,6 +49,7 @@ class Ensemble:
     roots: Int64s
     targets: Int64s
     weights: Array
+    base: Array
 
 
 def read_ensemble(node: Node) -> Ensemble:
@@ -78,11 +80,12 @@ def read_ensemble(node: Node) -> Ensemble:
         roots=roots,
         targets=_targets_by_tree(node.array("leaf_targetids"), _tree_of_leaves(roots, true, false)),
         weights=node.array("leaf_weights").reshape(-1, 1),
+        base=np.empty(0, node.array("leaf_weights").dtype),
     )
 
 
 def read_old_ensemble(node: Node, *, what: str, n_targets: int) -> Ensemble:
-    """Read TreeEnsembleRegressor (`what` is "target") or TreeEnsembleClassifier ("class"), without base values.
+    """Read TreeEnsembleRegressor (`what` is "target") or TreeEnsembleClassifier ("class").
 
     Raises:
         UnimplementedError: it does something that is not done here.
@@ -90,8 +93,11 @@ def read_old_ensemble(node: Node, *, what: str, n_targets: int) -> Ensemble:
     given = node.attributes
     if given.get("aggregate_function", b"SUM") != b"SUM" or f"{what}_weights" not in given:
         raise UnimplementedError("an ensemble that does more than to sum float32 weights")
-    if any(name in given for name in ("base_values", "base_values_as_tensor", "nodes_values_as_tensor")):
-        raise UnimplementedError("an ensemble with base values or of float64")
+    if any(name.endswith("_as_tensor") for name in given):
+        raise UnimplementedError("an ensemble of float64")
+    base = node.array("base_values") if "base_values" in given else np.empty(0, np.float32)
+    if len(base) not in (0, n_targets):
+        raise UnimplementedError(f"{len(base)} base values for {n_targets} sums")
     tree, mode = node.array("nodes_treeids"), _modes(given.get("nodes_modes"))
     inner = np.flatnonzero(mode >= 0)
     number = np.where(mode >= 0, np.cumsum(mode >= 0) - 1, ~(np.cumsum(mode < 0) - 1))  # as a child
@@ -112,6 +118,7 @@ def read_old_ensemble(node: Node, *, what: str, n_targets: int) -> Ensemble:
         roots=number[first],
         targets=_targets_by_tree(targets, tree_number[leaves]),
         weights=weights,
+        base=base,
     )
 
 

@@ -45,6 +45,7 @@ def build_forest(columns: Columns, ensemble: Ensemble, *, n_features: int) -> Fo
         tree_root=ensemble.roots.astype(np.int32),
         tree_targets=ensemble.targets.astype(np.int32),
         leaf_values=ensemble.weights,
+        base=ensemble.base,
     )
 
 
