@@ -22,6 +22,9 @@ struct Limits {
 /// Bodies of unfinished requests and unread answers that all connections together may hold.
 inline constexpr std::size_t kBufferedBytes = 1U << 30;
 
+/// Answers that one connection may leave unread, beside one of the largest size.
+inline constexpr std::size_t kUnreadBytes = 64 << 20;
+
 /// A request, and a client that reads its answers, must make progress within this time.
 inline constexpr Nanos kStalled = 30 * kSecond;
 

@@ -9,6 +9,7 @@ namespace headrace {
 namespace {
 
 constexpr std::size_t kReadBytes = 256 << 10;
+constexpr std::size_t kTurnBytes = 512 << 10;  // then others are read, however much one client has sent
 constexpr std::size_t kFlushBytes = 128 << 10;
 constexpr std::int32_t kStreamWindow = 1 << 20;
 constexpr std::int32_t kConnectionWindow = 16 << 20;
@@ -51,9 +52,7 @@ Connection::Connection(std::unique_ptr<Socket> socket, std::string from, std::ui
 Connection::~Connection() {
   while (auto* stream = streams_.first()) {
     handler_.closed(*stream);
-    streams_.remove(stream);
-    handler_.release(stream->body.size());
-    delete stream;
+    forget(stream);
   }
   nghttp2_session_del(session_);
 }
@@ -85,6 +84,7 @@ nghttp2_session* Connection::open_session(Connection* self) {
 bool Connection::read(Nanos now) {
   thread_local std::vector<char> buffer(kReadBytes);
   now_ = now;
+  std::size_t taken = 0;
   while (!over_) {
     std::size_t got = 0;
     switch (socket_->read(buffer.data(), buffer.size(), got)) {
@@ -103,7 +103,8 @@ bool Connection::read(Nanos now) {
       flush(now);
       return false;
     }
-    if (got < buffer.size() && !socket_->pending()) return true;
+    taken += got;
+    if ((got < buffer.size() || taken >= kTurnBytes) && !socket_->pending()) return true;
   }
   return true;
 }
@@ -154,6 +155,9 @@ bool Connection::tick(Nanos now) {
     if (stream->owner == Owner::kNobody && !stream->finished && !stream->refused && !stream->conversation &&
         now - stream->began > kStalled) {
       refuse(*stream, Status::kDeadlineExceeded, "the request was not complete after 30 seconds");
+    } else if (stream->message_started && !stream->deferred && now - stream->moved > kStalled) {
+      stream->moved = now;  // a window that never opens: nobody wants this answer
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
     }
   }
   const bool old = limits_.max_connection_age != kNever && now - opened_ > limits_.max_connection_age;
@@ -181,9 +185,38 @@ void Connection::flooded() {
   nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/// Count what waits for the client to read it; false where that is too much for one client, or for all of them.
+bool Connection::hold_answer(Stream& stream) {
+  const std::size_t more = stream.out.size() - stream.out_held;
+  if (more == 0) return true;
+  if (unread_ + more > limits_.max_message_bytes + kUnreadBytes || !handler_.reserve(more)) return false;
+  stream.out_held += more;
+  unread_ += more;
+  return true;
+}
+
+void Connection::release_answer(Stream& stream) {
+  handler_.release(stream.out_held);
+  unread_ -= stream.out_held;
+  stream.out_held = 0;
+}
+
+/// Let go of a stream that is over.
+void Connection::forget(Stream* stream) {
+  handler_.release(stream->body.size());
+  release_answer(*stream);
+  streams_.remove(stream);
+  delete stream;
+}
+
 void Connection::answer(Stream& stream) {
   stream.finished = true;
   if (stream.headers_sent) return resume(stream);
+  if (!hold_answer(stream)) {
+    stream.out.clear();
+    stream.status = Status::kResourceExhausted;
+    stream.message = "too many answers wait for the client to read them";
+  }
   stream.headers_sent = true;
   if (stream.out.empty()) {  // an error says all in one HEADERS frame
     const std::string escaped = escape_message(stream.message);
@@ -198,7 +231,12 @@ void Connection::answer(Stream& stream) {
 }
 
 void Connection::resume(Stream& stream) {
+  if (!hold_answer(stream)) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_ENHANCE_YOUR_CALM);
+    return;
+  }
   if (stream.deferred) {
+    stream.moved = now_;
     stream.deferred = false;
     nghttp2_session_resume_data(session_, stream.id);
     return;
@@ -206,6 +244,7 @@ void Connection::resume(Stream& stream) {
   if (stream.headers_sent && stream.message_started) return;
   stream.headers_sent = true;
   stream.message_started = true;
+  stream.moved = now_;
   const std::array<nghttp2_nv, 2> fields = {constant(":status", "200"), constant("content-type", "application/grpc")};
   nghttp2_data_provider provider;
   provider.source.ptr = &stream;
@@ -219,12 +258,15 @@ ssize_t Connection::read_answer(nghttp2_session*, std::int32_t, std::uint8_t* to
   const std::size_t count = std::min(size, stream.out.size() - stream.out_at);
   std::memcpy(to, stream.out.data() + stream.out_at, count);
   stream.out_at += count;
+  auto& connection = *static_cast<Connection*>(self);
+  stream.moved = connection.now_;
   if (stream.out_at == stream.out.size()) {
     stream.out.clear();
     stream.out_at = 0;
+    connection.release_answer(stream);
     if (stream.finished) {
       *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-      static_cast<Connection*>(self)->submit_trailers(stream);
+      connection.submit_trailers(stream);
     } else if (count == 0) {
       stream.deferred = true;
       return NGHTTP2_ERR_DEFERRED;
@@ -246,7 +288,7 @@ void Connection::refuse(Stream& stream, Status status, std::string message) {
   stream.refused = true;
   stream.status = status;
   stream.message = std::move(message);
-  stream.out.clear();
+  if (!stream.message_started) stream.out.clear();  // else what was begun is ended first
   answer(stream);
 }
 
@@ -259,7 +301,12 @@ void Connection::refuse_http(Stream& stream, const char* status) {
 }
 
 void Connection::consume(Stream& stream, std::size_t bytes) {
-  nghttp2_session_consume_stream(session_, stream.id, bytes);
+  std::size_t early = 0;
+  if (!stream.opened_early.empty()) {
+    early = std::min(bytes, stream.opened_early.front());
+    stream.opened_early.pop_front();
+  }
+  if (bytes > early) nghttp2_session_consume_stream(session_, stream.id, bytes - early);
 }
 
 }  // namespace headrace

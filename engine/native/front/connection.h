@@ -58,7 +58,7 @@ class Connection {
   void refuse(Stream& stream, Status status, std::string message);
   /// Answer what is no gRPC call at all.
   void refuse_http(Stream& stream, const char* status);
-  /// Let the client send as many bytes more on a conversation.
+  /// A conversation's message, of so many bytes with its frame's head, was worked on: the client may send as many more.
   void consume(Stream& stream, std::size_t bytes);
 
   [[nodiscard]] bool wants_write() const { return out_at_ < out_.size() || socket_->wants_write(); }
@@ -89,6 +89,9 @@ class Connection {
   void take_data(Stream& stream, std::string_view chunk, bool last);
   void take_end(Stream& stream);
   bool hold(Stream& stream, std::string_view chunk);
+  bool hold_answer(Stream& stream);
+  void release_answer(Stream& stream);
+  void forget(Stream* stream);
   void take_messages(Stream& stream);
   bool refuse_oversized(Stream& stream);
   void submit_trailers(Stream& stream);
@@ -103,6 +106,7 @@ class Connection {
   std::size_t open_ = 0;
   std::string out_;
   std::size_t out_at_ = 0;
+  std::size_t unread_ = 0;  // bytes of answers that wait in the streams
   FloodGuard guard_;
   Nanos now_;
   const Nanos opened_;

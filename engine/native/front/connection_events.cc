@@ -1,5 +1,6 @@
 // What nghttp2 tells a connection while bytes are read: header fields, data, ends of streams.
 #include <algorithm>
+#include <utility>
 
 #include "connection.h"
 
@@ -126,11 +127,9 @@ int Connection::on_close(nghttp2_session* session, std::int32_t id, std::uint32_
   if (stream == nullptr) return 0;
   nghttp2_session_set_stream_user_data(session, id, nullptr);
   self.handler_.closed(*stream);
-  self.handler_.release(stream->body.size());
-  self.streams_.remove(stream);
   --self.open_;
   self.last_call_ = self.now_;
-  delete stream;
+  self.forget(stream);
   return 0;
 }
 
@@ -173,12 +172,16 @@ void Connection::take_messages(Stream& stream) {
     const std::size_t length = frame_length(stream.body.data() + at);
     if (length > limits_.max_message_bytes || stream.body.size() - at - kFrameHeaderBytes < length) break;
     const bool compressed = stream.body[at] != 0;
+    stream.opened_early.push_back(std::exchange(stream.opened, 0));
     handler_.received(stream, std::string_view(stream.body).substr(at + kFrameHeaderBytes, length), compressed);
     at += kFrameHeaderBytes + length;
   }
   handler_.release(at);
   stream.body.erase(0, at);
-  if (!stream.refused) refuse_oversized(stream);
+  if (stream.refused || refuse_oversized(stream)) return;
+  // A message may be larger than the window: what is here of one that is not complete makes room for the rest.
+  nghttp2_session_consume_stream(session_, stream.id, stream.body.size() - stream.opened);
+  stream.opened = stream.body.size();
 }
 
 void Connection::take_end(Stream& stream) {

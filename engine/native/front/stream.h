@@ -57,6 +57,8 @@ struct Stream {
 
   // A conversation's messages on their way to Python, one at a time.
   std::deque<std::pair<std::string, bool>> inbox;  // message, compressed
+  std::size_t opened = 0;                 // bytes of the incomplete message for which the window was opened already
+  std::deque<std::size_t> opened_early;   // the same of each complete one that is not yet handled
   bool python_busy = false;
   bool half_close_told = false;
 
@@ -70,6 +72,8 @@ struct Stream {
   bool pushback = false;
   std::string out;
   std::size_t out_at = 0;
+  std::size_t out_held = 0;  // bytes of `out` that are counted as unread
+  Nanos moved = 0;           // when bytes of `out` last went to the client
 };
 
 /// Streams by deadline: the earliest first, constant-time look, logarithmic change.
