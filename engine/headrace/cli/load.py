@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headrace.load.observations import Interval
 
 _IN_FLIGHT_CLOSED, _IN_FLIGHT_OPEN = 64, 4096
+_FINE_S, _COARSE_S, _LONG_RUN_S = 0.1, 1.0, 120.0  # resolution over time
 
 
 def load(
@@ -124,6 +125,7 @@ def load(
         duration_s=duration_s,
         requests=requests,
         timeout_ms=timeout_ms,
+        interval_s=_FINE_S if warmup_s + duration_s <= _LONG_RUN_S else _COARSE_S,
         seed=seed,
     )
     if not portable and native_generator() is None:

@@ -104,7 +104,7 @@ class Observations:
         intervals: over time, from the start of the run.
         unanswered: requests without an answer when the run was given up.
         unsent: requests that were due and never sent, since everything allowed was in flight.
-        reconnects: connections that were lost and opened again.
+        reconnects: attempts to open a connection again that was lost or told to go.
         check: answers compared with the right ones.
         effort: of the generator.
         samples: int64[n, 4]: due (from the start), response, service (nanoseconds) and status of single requests.
