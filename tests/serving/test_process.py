@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -45,9 +46,9 @@ def test_it_answers_counts_and_ends_cleanly_on_sigterm(world, start_process, tmp
 
 
 def test_it_is_ready_soon_after_the_imports_nobody_can_avoid(start_process):
-    """Ready within a second of what importing onnxruntime, numpy and grpc takes in the same run."""
+    """Ready within 0.7 s of what importing onnxruntime, numpy and grpc takes in the same run."""
     floor_s, ready_s = [], []
-    for _ in range(3):
+    for _ in range(5):
         begin = time.perf_counter()
         subprocess.run([sys.executable, "-c", BASE_IMPORTS], check=True)
         floor_s.append(time.perf_counter() - begin)
@@ -55,7 +56,33 @@ def test_it_is_ready_soon_after_the_imports_nobody_can_avoid(start_process):
         server = start_process()
         ready_s.append(time.perf_counter() - begin)
         server.stop()
-    assert min(ready_s) <= min(floor_s) + 1.0, f"imports {min(floor_s):.2f} s, ready {min(ready_s):.2f} s"
+    assert min(ready_s) <= min(floor_s) + 0.7, f"imports {min(floor_s):.2f} s, ready {min(ready_s):.2f} s"
+
+
+def test_an_idle_worker_takes_less_than_150_mb(world, start_process):
+    """Resident memory, libraries included, with a forest of 300 trees; the supervisor takes less still."""
+    world.register(forest_model(trees=300, leaves=63, features=40), name="forest", features=40)
+    server = start_process(models=["forest@1"], workers=2)
+    with Client(server.address) as client:
+        client.infer("forest", np.zeros((1, 40), np.float32))
+    resident = [resident_mb(pid) for pid in (server.info["pid"], *server.info["workers"])]
+    assert max(resident) < 150.0, resident
+
+
+def forest_model(trees, leaves, features):
+    lightgbm = pytest.importorskip("lightgbm")
+    from headrace.packaging.export import export_lightgbm
+
+    random = np.random.default_rng(7)
+    values = random.normal(size=(5000, features)).astype(np.float32)
+    labels = values[:, 0] + values[:, 1] * values[:, 2] + random.normal(size=len(values)) > 0
+    parameters = {"objective": "binary", "num_leaves": leaves, "min_data_in_leaf": 2, "verbose": -1, "num_threads": 1}
+    return export_lightgbm(lightgbm.train(parameters, lightgbm.Dataset(values, labels), num_boost_round=trees))
+
+
+def resident_mb(pid):
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) / 1024
 
 
 def test_it_loads_no_training_or_dataframe_library(world, tmp_path):
@@ -163,7 +190,7 @@ def test_an_altered_package_ends_the_start_with_its_code(world, run_server, tmp_
 
 def test_cuda_required_on_a_machine_without_it_is_refused(world, monkeypatch):
     from headrace.serving import Device
-    from headrace.serving.runtime import session as runtime
+    from headrace.serving.runtime import placement as runtime
 
     monkeypatch.setattr(runtime, "_cuda_driver_loads", lambda: False)
     with pytest.raises(UnavailableError, match="CUDA is required and cannot be used"):

@@ -115,8 +115,8 @@ def test_the_wait_before_a_restart_grows_to_its_limit_and_ends_with_a_steady_wor
     assert 0 <= delay_s(count) <= delay_s(count + 1) <= LAST_S
 
 
-def test_the_first_restart_comes_at_once():
-    assert [delay_s(count) for count in (0, 1, 2, 3, 4)] == [0, 0, 0.25, 0.5, 1.0]
+def test_the_first_restarts_come_at_once():
+    assert [delay_s(count) for count in range(6)] == [0, 0, 0, 0.25, 0.5, 1.0]
     assert delay_s(100) == LAST_S
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
@@ -17,11 +18,14 @@ import grpc
 from headrace.core.errors import AlreadyExistsError, ExhaustedError, HeadraceError
 from headrace.serving.config import LimitsConfig, TlsConfig
 from headrace.serving.models.fleet import Fleet
+from headrace.serving.transport.call_pool import CallPool
+from headrace.serving.transport.descriptors import high_descriptors
 from headrace.serving.transport.grpcio_settings import server_credentials, server_options
 from headrace.serving.transport.seam import Application, Call, Conversation, Kind
 from headrace.wire.status import STATUS_NUMBERS, status_details
 
 RETRY_PUSHBACK_MS = "10"
+MAX_THREADS = 128
 NO_DEADLINE_S = 1e8
 """grpcio gives a call without a deadline some centuries instead of None."""
 
@@ -33,7 +37,7 @@ class GrpcTransport:
 
     Args:
         application: who answers.
-        threads: unary calls that are worked on at a time.
+        threads: unary calls that are worked on at a time, while they move on; more while they wait for slow batches.
         max_streams: streams that may be open; each holds two threads.
         max_calls: calls that may be open; more are refused with RESOURCE_EXHAUSTED.
         limits: what one client may take; None: the defaults.
@@ -56,7 +60,7 @@ class GrpcTransport:
         self._limits = limits or LimitsConfig()
         self._tls = tls
         self._streams = ThreadPoolExecutor(max_workers=max_streams, thread_name_prefix="grpc-stream")
-        self._threads = threads
+        self._pool = CallPool(threads, limit=MAX_THREADS, name="grpc")
         self._max_calls = max_calls
 
     def listen(self, host: str, port: int, *, reuse_port: bool = False) -> int:
@@ -68,7 +72,7 @@ class GrpcTransport:
         """
         credentials = server_credentials(self._tls) if self._tls is not None else None
         self._server = grpc.server(
-            ThreadPoolExecutor(max_workers=self._threads, thread_name_prefix="grpc"),
+            self._pool,
             handlers=(_Handlers(self._handler),),
             maximum_concurrent_rpcs=self._max_calls,
             options=(
@@ -78,11 +82,12 @@ class GrpcTransport:
         )
         place = f"{host}:{port}"
         try:
-            bound: int = (
-                self._server.add_insecure_port(place)
-                if credentials is None
-                else self._server.add_secure_port(place, credentials)
-            )
+            with high_descriptors() if reuse_port else nullcontext():
+                bound: int = (
+                    self._server.add_insecure_port(place)
+                    if credentials is None
+                    else self._server.add_secure_port(place, credentials)
+                )
         except RuntimeError as error:
             raise AlreadyExistsError(f"port {port} on {host} cannot be bound", hint="choose another port") from error
         self._server.start()
@@ -104,7 +109,10 @@ class GrpcTransport:
             Whether every call ended in time; the others were cancelled.
         """
         stopped: threading.Event = self._server.stop(grace_s)
-        return bool(stopped.wait(grace_s + 1.0))
+        try:
+            return bool(stopped.wait(grace_s + 1.0))
+        finally:
+            self._pool.shutdown(wait=False)
 
     def _handler(self, path: str) -> Any:
         kind = self._application.kind(path)

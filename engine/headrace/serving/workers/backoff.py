@@ -4,8 +4,11 @@ from __future__ import annotations
 
 FIRST_S = 0.25
 LAST_S = 30.0
-STEADY_S = 10.0
-"""A worker that served for so long ended for a reason of its own: the next one starts at once."""
+STEADY_S = 2.0
+"""A worker that served for so long, a few times what its start took, did not fail for starting: its end counts alone."""
+
+FREE = 2
+"""Ends in a row that cost no wait."""
 
 
 def restarts_in_a_row(before: int, served_s: float) -> int:
@@ -19,5 +22,5 @@ def restarts_in_a_row(before: int, served_s: float) -> int:
 
 
 def delay_s(in_a_row: int) -> float:
-    """Seconds to wait: none after the first end, then 0.25, 0.5, 1, ..., at most 30."""
-    return 0.0 if in_a_row <= 1 else min(LAST_S, FIRST_S * 2.0 ** min(in_a_row - 2, 10))
+    """Seconds to wait: none after the first two ends, then 0.25, 0.5, 1, ..., at most 30."""
+    return 0.0 if in_a_row <= FREE else min(LAST_S, FIRST_S * 2.0 ** min(in_a_row - FREE - 1, 10))

@@ -23,7 +23,7 @@ from headrace.wire.status import STATUS_NUMBERS, error_from_status, status_detai
 _LOG = get_logger("workers")
 
 Handler = Callable[[dict[str, Any]], Any]
-HANDLER_THREADS = 16
+HANDLER_THREADS = 4
 
 
 class Link:
