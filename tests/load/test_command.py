@@ -4,10 +4,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
-from headrace.cli.load import _seconds
+from headrace.cli.load import _metadata, _Meter, _seconds
 from headrace.core.errors import InvalidInputError
+from headrace.load import Content, Endpoint, LoadPlan
+from headrace.load.histogram import Histogram
+from headrace.load.observations import Interval
 
 pytestmark = pytest.mark.slow
 
@@ -90,3 +94,25 @@ def test_ctrl_c_ends_the_run_and_shows_what_was_measured_until_then(address, ext
     assert document["latency"]["count"] > 0
     assert document["seconds"] < 30
     assert document["rate"] == pytest.approx(document["latency"]["count"] / document["seconds"], rel=0.3)
+
+
+def test_a_terminal_gets_a_line_a_second(capsys):
+    meter = _Meter(LoadPlan(Endpoint("127.0.0.1:1"), Content("late"), warmup_s=1.0))
+    meter._shown = True
+    statuses = [0] * 17
+    statuses[0], statuses[8] = 50, 2
+    for _ in range(20):
+        meter(Interval(tuple(statuses), 52, 3, Histogram.of_values(np.full(50, 2_000_000))))
+    meter.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[0] for line in lines] == ["1", "2"]
+    assert "warm-up" in lines[0]
+    assert "500/s" in lines[1]
+    assert "20 errors/s" in lines[1]
+    assert "2 ms" in lines[1]
+
+
+def test_headers_are_name_and_value_and_a_token_is_one_of_them():
+    assert _metadata("abc", ["X-Team=late=1"]) == (("x-team", "late=1"), ("authorization", "Bearer abc"))
+    with pytest.raises(InvalidInputError, match="is not NAME=VALUE"):
+        _metadata("", ["team"])

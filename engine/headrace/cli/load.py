@@ -12,7 +12,7 @@ import typer
 from headrace.cli.console import JsonOption, print_json
 
 if TYPE_CHECKING:
-    from headrace.load import Latency, LoadPlan, LoadResult
+    from headrace.load import Latency, LoadPlan, LoadResult, Stage
     from headrace.load.observations import Interval
 
 _IN_FLIGHT_CLOSED, _IN_FLIGHT_OPEN = 64, 4096
@@ -83,27 +83,15 @@ def load(
 
     Example: `headrace load 127.0.0.1:8001 --model late --rate 5000 --duration 30s --plot load.html`
     """
-    from headrace.core.errors import InvalidInputError
-    from headrace.load import Content, Endpoint, LoadPlan, parse_stages, run_load, steady
-    from headrace.load.native import native_generator
-    from headrace.load.plot import check_ending, write_plot
+    from headrace.load import Content, Endpoint, LoadPlan
 
-    if rate is not None and stages:
-        raise InvalidInputError("--rate and --stages are both given", hint="a constant rate is a single stage")
-    if plot is not None:
-        check_ending(plot)
     name, _, version = model.partition("@")
     warmup_s, duration_s = _seconds(warmup), _seconds(duration)
-    plan_stages = parse_stages(stages) if stages else ()
-    if rate is not None:
-        plan_stages = steady(rate, warmup_s=warmup_s, duration_s=duration_s)
-    elif plan_stages:
-        duration_s = sum(stage.seconds for stage in plan_stages) - warmup_s
-    metadata = [_header(text) for text in header or ()]
-    if token:
-        metadata.append(("authorization", f"Bearer {token}"))
+    schedule = _schedule(rate, stages, warmup_s, duration_s)
+    if stages:
+        duration_s = sum(stage.seconds for stage in schedule) - warmup_s
     plan = LoadPlan(
-        endpoint=Endpoint(address, tls, ca, certificate, key, server_name, tuple(metadata)),
+        endpoint=Endpoint(address, tls, ca, certificate, key, server_name, _metadata(token, header or [])),
         content=Content(
             model=name,
             version=version,
@@ -116,9 +104,9 @@ def load(
             tolerance=tolerance,
             priority=priority,
         ),
-        stages=plan_stages,
+        stages=schedule,
         poisson=poisson,
-        in_flight=in_flight if in_flight is not None else _IN_FLIGHT_OPEN if plan_stages else _IN_FLIGHT_CLOSED,
+        in_flight=in_flight if in_flight is not None else _IN_FLIGHT_OPEN if schedule else _IN_FLIGHT_CLOSED,
         connections=connections,
         threads=threads,
         warmup_s=warmup_s,
@@ -128,6 +116,43 @@ def load(
         interval_s=_FINE_S if warmup_s + duration_s <= _LONG_RUN_S else _COARSE_S,
         seed=seed,
     )
+    result = _run(plan, plot, portable=portable)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        _print(result, plot)
+    _judge(result, fail_on_errors=fail_on_errors, max_p99_ms=max_p99_ms)
+
+
+def _schedule(rate: float | None, stages: str, warmup_s: float, duration_s: float) -> tuple[Stage, ...]:
+    from headrace.core.errors import InvalidInputError
+    from headrace.load import parse_stages, steady
+
+    if rate is not None and stages:
+        raise InvalidInputError("--rate and --stages are both given", hint="a constant rate is a single stage")
+    if stages:
+        return parse_stages(stages)
+    return () if rate is None else steady(rate, warmup_s=warmup_s, duration_s=duration_s)
+
+
+def _metadata(token: str, headers: list[str]) -> tuple[tuple[str, str], ...]:
+    from headrace.core.errors import InvalidInputError
+
+    fields = [text.partition("=") for text in headers]
+    for text, (name, equals, _) in zip(headers, fields, strict=True):
+        if not name or not equals:
+            raise InvalidInputError(f"the header '{text}' is not NAME=VALUE")
+    metadata = [(name.strip().lower(), value.strip()) for name, _, value in fields]
+    return (*metadata, *([("authorization", f"Bearer {token}")] if token else []))
+
+
+def _run(plan: LoadPlan, plot: Path | None, *, portable: bool) -> LoadResult:
+    from headrace.load import run_load
+    from headrace.load.native import native_generator
+    from headrace.load.plot import check_ending, write_plot
+
+    if plot is not None:
+        check_ending(plot)
     if not portable and native_generator() is None:
         typer.echo("the native generator is not built: grpcio's client is used, which is slower", err=True)
         portable = True
@@ -136,11 +161,7 @@ def load(
     meter.close()
     if plot is not None:
         write_plot(result, plot)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        _print(result, plot)
-    _judge(result, fail_on_errors=fail_on_errors, max_p99_ms=max_p99_ms)
+    return result
 
 
 def _seconds(text: str) -> float:
@@ -152,15 +173,6 @@ def _seconds(text: str) -> float:
         return float(text.removesuffix(unit)) * units.get(unit, 1.0)
     except ValueError:
         raise InvalidInputError(f"'{text}' is not a time", hint="such as 500ms, 10s, 5m") from None
-
-
-def _header(text: str) -> tuple[str, str]:
-    from headrace.core.errors import InvalidInputError
-
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise InvalidInputError(f"the header '{text}' is not NAME=VALUE")
-    return name.strip().lower(), value.strip()
 
 
 class _Meter:
