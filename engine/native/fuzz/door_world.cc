@@ -26,6 +26,18 @@ FrontOptions options() {
   return options;
 }
 
+/// A socket with an address of its own, 127.0.0.1 to 127.0.7.254: one has too few ports for a day of visits.
+int open_socket() {
+  static std::atomic<std::uint32_t> count{0};
+  const std::uint32_t number = ++count;
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (number % 8 << 8) + number / 8 % 254);
+  HEADRACE_MUST(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  return fd;
+}
+
 /// Read what is there for at most so many milliseconds; false once the server has closed.
 bool read_for(int fd, int limit_ms) {
   char buffer[16384];
@@ -120,7 +132,7 @@ void DoorWorld::interfere(unsigned turn) {
 }
 
 void DoorWorld::visit(std::string_view script) const {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int fd = open_socket();
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port_));
