@@ -68,17 +68,15 @@ void add(T* sums, const T* values, const std::uint8_t* leaf) {
   for (int row = 0; row < 32; ++row) sums[row] += values[leaf[row]];
 }
 
-constexpr Instructions kAvx2 = {"avx2", 32, 32, 16, rank<std::uint8_t>, rank<std::uint16_t>, leaves<Lanes8>, leaves<Lanes16>, add<double>, add<float>};
+constexpr Instructions kInstructions = {"avx2", 32, 32, 16, rank<std::uint8_t>, rank<std::uint16_t>, leaves<Lanes8>, leaves<Lanes16>, add<double>, add<float>};
 
 }  // namespace
 
-const Instructions* avx2_instructions() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") ? &kAvx2 : nullptr;
-}
+const Instructions* const kAvx2 = &kInstructions;
 
 #else
 
-const Instructions* avx2_instructions() { return nullptr; }
+const Instructions* const kAvx2 = nullptr;
 
 #endif
 

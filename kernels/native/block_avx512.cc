@@ -80,17 +80,15 @@ void add_f32(float* sums, const float* values, const std::uint8_t* leaf) {
   }
 }
 
-constexpr Instructions kAvx512 = {"avx512", 8, 64, 32, rank<std::uint8_t>, rank<std::uint16_t>, leaves<Lanes8>, leaves<Lanes16>, add_f64, add_f32};
+constexpr Instructions kInstructions = {"avx512", 8, 64, 32, rank<std::uint8_t>, rank<std::uint16_t>, leaves<Lanes8>, leaves<Lanes16>, add_f64, add_f32};
 
 }  // namespace
 
-const Instructions* avx512_instructions() {
-  return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512f") ? &kAvx512 : nullptr;
-}
+const Instructions* const kAvx512 = &kInstructions;
 
 #else
 
-const Instructions* avx512_instructions() { return nullptr; }
+const Instructions* const kAvx512 = nullptr;
 
 #endif
 

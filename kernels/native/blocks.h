@@ -63,8 +63,10 @@ struct Instructions {
   void (*add_f32_8)(float* sums, const float* values, const std::uint8_t* leaves);
 };
 
-const Instructions* plain_instructions();
-const Instructions* avx2_instructions();    // nullptr where not compiled in or not on this processor
-const Instructions* avx512_instructions();
+// nullptr where not compiled in. Only data leaves the files that have compiler flags of their own, so that none of their
+// code runs before the processor was asked.
+extern const Instructions* const kPlain;
+extern const Instructions* const kAvx2;
+extern const Instructions* const kAvx512;
 
 }  // namespace headrace::forest

@@ -37,7 +37,12 @@ std::size_t table_row(const Lookup& lookup, float value) {
 }  // namespace
 
 const Instructions* find_instructions(std::string_view name) {
-  for (const Instructions* each : {avx512_instructions(), avx2_instructions(), plain_instructions()}) {
+  bool avx2 = false, avx512 = false;
+#if defined(__x86_64__)
+  avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
+  avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+#endif
+  for (const Instructions* each : {avx512 ? kAvx512 : nullptr, avx2 ? kAvx2 : nullptr, kPlain}) {
     if (each != nullptr && (name.empty() || name == each->name)) return each;
   }
   return nullptr;
