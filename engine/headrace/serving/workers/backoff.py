@@ -5,7 +5,7 @@ from __future__ import annotations
 FIRST_S = 0.25
 LAST_S = 30.0
 STEADY_S = 2.0
-"""A worker that served for so long, a few times what its start took, did not fail for starting: its end counts alone."""
+"""A worker that served for so long did not fail because it was started: its end counts alone."""
 
 FREE = 2
 """Ends in a row that cost no wait."""
