@@ -104,7 +104,7 @@ def test_a_terminal_gets_a_line_a_second(capsys):
     for _ in range(20):
         meter(Interval(tuple(statuses), 52, 3, Histogram.of_values(np.full(50, 2_000_000))))
     meter.close()
-    lines = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().err.rstrip().splitlines()
     assert [line.split()[0] for line in lines] == ["1", "2"]
     assert "warm-up" in lines[0]
     assert "500/s" in lines[1]
