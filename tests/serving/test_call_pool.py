@@ -3,10 +3,13 @@
 import threading
 import time
 
+import grpc
 import pytest
 
 from headrace.serving.transport import call_pool
 from headrace.serving.transport.call_pool import CallPool
+from headrace.serving.transport.grpcio import GrpcTransport
+from headrace.serving.transport.seam import Kind
 
 LIMIT_S = 30.0
 
@@ -104,3 +107,38 @@ def test_a_call_withdrawn_before_it_began_never_runs(pool):
     free.set()
     assert first.result(LIMIT_S)
     assert found.submit(lambda: list(ran)).result(LIMIT_S) == []
+
+
+class Blocking:
+    """An application whose slow method answers when it is let."""
+
+    def __init__(self):
+        self.free = threading.Event()
+        self.inside = threading.Semaphore(0)
+
+    def kind(self, path):
+        return Kind.UNARY
+
+    def answer(self, path, message, call):
+        if path == "/test/Slow":
+            self.inside.release()
+            assert self.free.wait(LIMIT_S)
+        return message
+
+    def open(self, path, call, replies):
+        raise AssertionError("no streams")
+
+
+def test_calls_to_a_slow_method_leave_threads_for_the_others():
+    """Twice as many calls as threads wait for one model; another model is asked, and answers."""
+    application = Blocking()
+    transport = GrpcTransport(application, threads=2)
+    with grpc.insecure_channel(f"127.0.0.1:{transport.listen('127.0.0.1', 0)}") as channel:
+        stuck = [channel.unary_unary("/test/Slow").future(b"slow", timeout=LIMIT_S) for _ in range(4)]
+        for _ in range(2):
+            assert application.inside.acquire(timeout=LIMIT_S)
+        assert channel.unary_unary("/test/Fast")(b"fast", timeout=LIMIT_S) == b"fast"
+        assert not any(call.done() for call in stuck)
+        application.free.set()
+        assert [call.result() for call in stuck] == [b"slow"] * 4
+    assert transport.drain(1.0)
