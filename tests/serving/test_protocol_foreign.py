@@ -109,7 +109,7 @@ def check_shared_memory(seen: dict) -> None:
     assert seen["twice"][0] == "StatusCode.ALREADY_EXISTS"
     assert seen["beyond"][0] == "StatusCode.INVALID_ARGUMENT"
     assert seen["after"] == seen["cuda_status"] == {}
-    assert seen["cuda"][0] == "StatusCode.UNIMPLEMENTED"
+    assert seen["cuda"][0] in {"StatusCode.UNIMPLEMENTED", "StatusCode.INVALID_ARGUMENT"}  # no driver; no handle
 
 
 def check_settings(seen: dict) -> None:

@@ -17,7 +17,8 @@ from headrace.core.errors import (
     NotFoundError,
     UnimplementedError,
 )
-from headrace.serving.protocol.shared_memory import MAX_REGIONS, Place, SystemRegions, find_place
+from headrace.serving.protocol.shared_memory import MAX_REGIONS, Place, SharedMemory, find_place
+from headrace.serving.protocol.system_memory import SystemRegion
 from headrace.wire import inference_pb2 as pb
 
 ROWS = np.array([[1, 2, 3, 4], [10, 20, 30, 40]], np.float32)
@@ -27,10 +28,19 @@ SHM = Path("/dev/shm")  # noqa: S108
 pytestmark = pytest.mark.skipif(not SHM.is_dir(), reason="no /dev/shm: no POSIX shared memory objects on this system")
 
 
+class Regions(SharedMemory):
+    """Shared memory whose objects are in a folder of the test."""
+
+    def register(self, name: str, key: str, offset: int, byte_size: int) -> None:
+        self.register_system(
+            pb.SystemSharedMemoryRegisterRequest(name=name, key=key, offset=offset, byte_size=byte_size)
+        )
+
+
 @pytest.fixture
-def regions(tmp_path) -> SystemRegions:
+def regions(tmp_path) -> Regions:
     (tmp_path / "object").write_bytes(bytes(range(100)))
-    return SystemRegions(tmp_path)
+    return Regions(tmp_path)
 
 
 @pytest.fixture
@@ -57,7 +67,7 @@ def open_files() -> int:
 def test_a_region_is_a_part_of_its_object(regions):
     regions.register("r", "/object", 10, 50)
     assert find_place(regions, parameters(region="r", byte_size=3, offset=2), "input 'x'").read() == b"\x0c\x0d\x0e"
-    (region,) = regions.listed("r")
+    (region,) = regions.listed(SystemRegion, "r")
     assert (region.name, region.key, region.offset, region.byte_size) == ("r", "/object", 10, 50)
 
 
@@ -106,12 +116,12 @@ def test_refused_and_forgotten_regions_leave_no_file_open(regions):
         with contextlib.suppress(HeadraceError):
             regions.register("r", "object", 0, 101)
         regions.register("r", "object", 0, 1)
-        regions.unregister("r")
-        regions.unregister("r")
+        regions.unregister(SystemRegion, "r")
+        regions.unregister(SystemRegion, "r")
         regions.register("other", "object", 0, 1)
-        regions.unregister("")
+        regions.unregister(SystemRegion, "")
     assert open_files() == before
-    assert regions.listed("") == []
+    assert regions.listed(SystemRegion, "") == []
 
 
 def test_regions_are_counted(regions):
@@ -124,7 +134,7 @@ def test_regions_are_counted(regions):
 def test_a_region_in_use_outlives_its_registration(regions):
     regions.register("r", "object", 0, 100)
     place = find_place(regions, parameters(region="r", byte_size=2, offset=5), "input 'x'")
-    regions.unregister("r")
+    regions.unregister(SystemRegion, "r")
     assert place.read() == b"\x05\x06"
     with pytest.raises(NotFoundError, match="'r' is not registered"):
         find_place(regions, parameters(region="r", byte_size=2), "input 'x'")
@@ -143,7 +153,7 @@ def test_an_object_that_shrinks_is_an_error_and_not_the_end(regions, tmp_path):
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
 def test_no_place_reaches_beyond_its_region(offset, size):
-    regions = SystemRegions()
+    regions = Regions()
     regions._regions["r"] = region = type("Region", (), {"byte_size": 64, "name": "r"})()
     try:
         place = find_place(regions, parameters(region="r", byte_size=size, offset=offset), "input 'x'")
@@ -163,7 +173,7 @@ def test_parameters_without_a_region_or_a_size_are_refused(regions):
 
 def test_a_system_without_shared_memory_says_so(tmp_path):
     with pytest.raises(UnimplementedError, match="no system shared memory"):
-        SystemRegions(tmp_path / "nothing").register("r", "object", 0, 1)
+        Regions(tmp_path / "nothing").register("r", "object", 0, 1)
 
 
 def shared(client, key, *, output_bytes=8) -> pb.ModelInferRequest:
@@ -223,11 +233,3 @@ def test_sizes_that_do_not_fit_are_refused(start, key):
     message.inputs[0].parameters["shared_memory_byte_size"].int64_param = 4097
     with pytest.raises(InvalidInputError, match="bytes 0 to 4097 came, shared memory region 'r' has 4096"):
         client._call("ModelInfer", message)
-
-
-def test_cuda_shared_memory_is_not_here_and_says_why(start):
-    _, client = start()
-    assert not client._call("CudaSharedMemoryStatus", pb.CudaSharedMemoryStatusRequest()).regions
-    client._call("CudaSharedMemoryUnregister", pb.CudaSharedMemoryUnregisterRequest())
-    with pytest.raises(UnimplementedError, match="takes no CUDA handles"):
-        client._call("CudaSharedMemoryRegister", pb.CudaSharedMemoryRegisterRequest(name="r", byte_size=1))

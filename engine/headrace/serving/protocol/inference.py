@@ -16,7 +16,7 @@ from headrace.serving.models.version import ServedVersion
 from headrace.serving.protocol.messages import parse
 from headrace.serving.protocol.requests import decode_inputs
 from headrace.serving.protocol.responses import fill_outputs, read_destinations
-from headrace.serving.protocol.shared_memory import SystemRegions
+from headrace.serving.protocol.shared_memory import SharedMemory
 from headrace.serving.telemetry.recorder import Recorder
 from headrace.serving.telemetry.statistics import VersionStatistics
 from headrace.serving.transport.seam import Call
@@ -32,14 +32,14 @@ class Inference:
         manager: owner of the fleet.
         recorder: where answers go; None: predictions are not logged.
         clock: monotonic time for deadlines.
-        regions: shared memory that requests may name.
+        memory: shared memory that requests may name.
     """
 
-    def __init__(self, manager: FleetManager, recorder: Recorder | None, clock: Clock, regions: SystemRegions) -> None:
+    def __init__(self, manager: FleetManager, recorder: Recorder | None, clock: Clock, memory: SharedMemory) -> None:
         self._manager = manager
         self._recorder = recorder
         self._clock = clock
-        self._regions = regions
+        self._memory = memory
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
         self.unrouted = VersionStatistics()
@@ -90,10 +90,10 @@ class Inference:
 
     def _run(self, request: pb.ModelInferRequest, question: _Question, response: pb.ModelInferResponse) -> None:
         version, options = question.version, question.options
-        inputs = decode_inputs(request, version, self._regions)
+        inputs = decode_inputs(request, version, self._memory)
         rows = len(inputs[0])
         options.check(rows=rows, priority_levels=version.batching.priority_levels)
-        destinations = read_destinations(request, version.session.outputs, self._regions)
+        destinations = read_destinations(request, version.session.outputs, self._memory)
         ticket = Ticket(
             inputs,
             deadline=self._deadline(question.call.time_left_s, options.timeout_us),

@@ -9,13 +9,13 @@ import numpy as np
 from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.models.version import ServedVersion
-from headrace.serving.protocol.shared_memory import REGION, SystemRegions, find_place
+from headrace.serving.protocol.shared_memory import REGION, SharedMemory, find_place
 from headrace.serving.runtime.backend import Tensor
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.tensors import Array, check_raw_size, decode_contents, decode_raw
 
 
-def decode_inputs(request: pb.ModelInferRequest, version: ServedVersion, regions: SystemRegions) -> Arrays:
+def decode_inputs(request: pb.ModelInferRequest, version: ServedVersion, memory: SharedMemory) -> Arrays:
     """Decode and check every input.
 
     Returns:
@@ -28,7 +28,7 @@ def decode_inputs(request: pb.ModelInferRequest, version: ServedVersion, regions
         NotFoundError: an input names a shared memory region that is not registered.
     """
     expected = version.session.inputs
-    source = _Contents(request, regions)
+    source = _Contents(request, memory)
     arrays: dict[str, Array] = {}
     for tensor in request.inputs:
         name, shape = tensor.name, tuple(tensor.shape[:])  # a slice is copied at once, an iterator item by item
@@ -47,11 +47,11 @@ def decode_inputs(request: pb.ModelInferRequest, version: ServedVersion, regions
 class _Contents:
     """Where the inputs of one request have their values: raw entries in order, typed contents, shared memory."""
 
-    __slots__ = ("_raw", "_regions", "_taken")
+    __slots__ = ("_memory", "_raw", "_taken")
 
-    def __init__(self, request: pb.ModelInferRequest, regions: SystemRegions) -> None:
+    def __init__(self, request: pb.ModelInferRequest, memory: SharedMemory) -> None:
         self._raw = raw = request.raw_input_contents
-        self._regions = regions
+        self._memory = memory
         self._taken = 0
         if raw and len(raw) != len(request.inputs):
             self._check_count(request)
@@ -75,7 +75,7 @@ class _Contents:
     def next(self, tensor: pb.ModelInferRequest.InferInputTensor, declared: Tensor, shape: tuple[int, ...]) -> Array:
         """Decode the next input."""
         name, raw = declared.name, self._raw
-        place = find_place(self._regions, tensor.parameters, f"input '{name}'") if tensor.parameters else None
+        place = find_place(self._memory, tensor.parameters, f"input '{name}'") if tensor.parameters else None
         if place is not None:
             if tensor.HasField("contents"):
                 raise InvalidInputError(f"input '{name}' has contents beside shared memory; send one of them")

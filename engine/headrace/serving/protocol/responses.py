@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.serving.batching.tickets import Arrays
-from headrace.serving.protocol.shared_memory import Place, SystemRegions, find_place
+from headrace.serving.protocol.shared_memory import Place, SharedMemory, find_place
 from headrace.serving.runtime.backend import Tensor
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.tensors import encode_raw
@@ -17,7 +17,7 @@ Destinations = Sequence[tuple[int, Place | None]]
 CLASSIFICATION = "classification"
 
 
-def read_destinations(request: pb.ModelInferRequest, outputs: Sequence[Tensor], regions: SystemRegions) -> Destinations:
+def read_destinations(request: pb.ModelInferRequest, outputs: Sequence[Tensor], memory: SharedMemory) -> Destinations:
     """Read which outputs a request wants, in its order; all of them where it names none.
 
     Raises:
@@ -39,7 +39,7 @@ def read_destinations(request: pb.ModelInferRequest, outputs: Sequence[Tensor], 
                     f"output '{output.name}': parameter '{CLASSIFICATION}' came, which is no extension of this server",
                     hint="take the output itself, and sort it where it is read",
                 )
-            place = find_place(regions, output.parameters, f"output '{output.name}'")
+            place = find_place(memory, output.parameters, f"output '{output.name}'")
         destinations.append((position, place))
     return destinations
 

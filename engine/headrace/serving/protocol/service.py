@@ -15,7 +15,7 @@ from headrace.serving.protocol.memory_methods import SharedMemoryMethods
 from headrace.serving.protocol.messages import parse
 from headrace.serving.protocol.repository import RepositoryMethods
 from headrace.serving.protocol.settings import SettingsMethods
-from headrace.serving.protocol.shared_memory import SystemRegions
+from headrace.serving.protocol.shared_memory import SharedMemory
 from headrace.serving.protocol.streams import InferStream, InferStreams
 from headrace.serving.telemetry.recorder import Recorder
 from headrace.serving.telemetry.statistics import VersionStatistics
@@ -35,6 +35,9 @@ EXTENSIONS = (
     "trace",
 )
 
+CUDA_EXTENSION = "cuda_shared_memory"
+"""Announced where the CUDA driver is."""
+
 NO_TRACES = "this server was started without a trace endpoint"
 
 
@@ -52,8 +55,8 @@ class InferenceService:
         self, manager: FleetManager, recorder: Recorder | None, clock: Clock, *, traces: TraceSettings | None = None
     ) -> None:
         self._manager = manager
-        regions = SystemRegions()
-        self._inference = Inference(manager, recorder, clock, regions)
+        self._memory = memory = SharedMemory()
+        self._inference = Inference(manager, recorder, clock, memory)
         self._streams = InferStreams(self._inference, clock)
         self.ready = False
         traces = traces or TraceSettings(TracePolicy(), reason=NO_TRACES)
@@ -61,14 +64,12 @@ class InferenceService:
             "ServerLive": lambda _: pb.ServerLiveResponse(live=True),
             "ServerReady": lambda _: pb.ServerReadyResponse(ready=self.ready),
             "ModelReady": self._model_ready,
-            "ServerMetadata": lambda _: pb.ServerMetadataResponse(
-                name="headrace", version=__version__, extensions=EXTENSIONS
-            ),
+            "ServerMetadata": self._server_metadata,
             "ModelMetadata": self._model_metadata,
             "ModelConfig": self._model_config,
             "ModelStatistics": self._model_statistics,
             **RepositoryMethods(manager).methods,
-            **SharedMemoryMethods(regions).methods,
+            **SharedMemoryMethods(memory).methods,
             **SettingsMethods(traces, self._check_model).methods,
         }
 
@@ -90,6 +91,10 @@ class InferenceService:
 
     def _check_model(self, name: str) -> None:
         self._manager.fleet.deployment(name)
+
+    def _server_metadata(self, _request: pb.ServerMetadataRequest) -> pb.ServerMetadataResponse:
+        extensions = (*EXTENSIONS, CUDA_EXTENSION) if self._memory.has_cuda() else EXTENSIONS
+        return pb.ServerMetadataResponse(name="headrace", version=__version__, extensions=extensions)
 
     def _model_ready(self, request: pb.ModelReadyRequest) -> pb.ModelReadyResponse:
         deployment = self._manager.fleet.deployments.get(request.name)
