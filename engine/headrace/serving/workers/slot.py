@@ -17,6 +17,8 @@ _LOG = get_logger("workers")
 EXIT_S = 5.0
 """How long a process that has hung up may take to be gone."""
 
+KILL_AGAIN_S = 0.1
+
 
 class Slot:
     """Keeps one worker running, from a thread of its own.
@@ -60,9 +62,10 @@ class Slot:
     def join(self, timeout_s: float) -> None:
         """Wait for the process to end; kill it where it does not."""
         self._thread.join(timeout_s)
-        if self._thread.is_alive() and self._worker is not None:
-            self._worker.kill()
-        self._thread.join()
+        while self._thread.is_alive():
+            if self._worker is not None:  # a process may just be starting: look again
+                self._worker.kill()
+            self._thread.join(KILL_AGAIN_S)
 
     def _run(self) -> None:
         in_a_row = 0
@@ -96,6 +99,9 @@ class Slot:
             self._failed(
                 UnavailableError(f"worker {self.number} ended while it started: {how}") if ended_first else error
             )
+        except Exception as error:  # noqa: BLE001  this thread is the worker's only keeper: it must tell, and go on
+            _LOG.exception("worker_start_broke", worker=self.number)
+            self._failed(HeadraceError(f"worker {self.number} could not be started: {type(error).__name__}"))
         finally:
             self._left(worker)
             ended = worker.end(EXIT_S)

@@ -11,7 +11,7 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from headrace.core.errors import HeadraceError
+from headrace.core.errors import HeadraceError, UnavailableError
 from headrace.core.logging import get_logger
 from headrace.serving.config import ReadyInfo, ServingConfig
 from headrace.serving.lifetime import announce, open_http_port, stop_on_signals
@@ -154,6 +154,8 @@ class Supervisor:
             for path, message in self._calls.remembered:
                 if (path, message) not in calls:
                     worker.link.call("answer", START_TIMEOUT_S, path=path, message=message)
+            if self._stopping.is_set():
+                raise UnavailableError("the server is draining")
             served = worker.link.call("listen", START_TIMEOUT_S, port=self._port.number)
             models = {name: tuple(versions) for name, versions in served["models"].items()}
             self._served = served | {"models": models}

@@ -60,6 +60,7 @@ class Worker:
         self._prepared: dict[int, Prepared] = {}
         self._draining = threading.Lock()
         self._terminated = threading.Event()
+        self._listens = False
         self._ended = False
         self._follower = threading.Thread(target=self._follow, name="model-watcher", daemon=True)
 
@@ -69,11 +70,12 @@ class Worker:
         signal.signal(signal.SIGTERM, self._on_sigterm)
         self._link.start()
         self._terminated.wait()
-        if not self._ended:  # SIGTERM to this worker alone; the supervisor will start another
+        if self._listens and not self._ended:  # SIGTERM to this worker alone; the supervisor will start another
             self._assembly.application.set_ready(ready=False)
             self._drain(self._config.grace_s)
         self._link.close()
-        self._follower.join()
+        if self._listens:
+            self._follower.join()
 
     def _start(self, given: dict[str, Any]) -> dict[str, Any]:
         """Load what the sources have, and do again what was asked of the workers since the server's start."""
@@ -95,6 +97,7 @@ class Worker:
         self._assembly.listen(given["port"], reuse_port=True)
         self._assembly.application.set_ready(ready=True)
         self._follower.start()
+        self._listens = True
         return vars(self._assembly.describe())
 
     def _follow(self) -> None:
