@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from headrace.core.errors import NotFoundError, UnavailableError
+from headrace.core.errors import HeadraceError, NotFoundError, UnavailableError
 from headrace.load import Content, Endpoint, LoadPlan, prepare, run_load, steady
 
 pytestmark = pytest.mark.slow
@@ -189,3 +189,16 @@ def test_connections_that_are_told_to_go_lose_nothing(sample_server, extension):
         result = run_load(plan_for(address, duration_s=2.0, in_flight=32))
     assert result.errors == 0
     assert result.observed.reconnects >= 4
+
+
+def test_a_run_that_ends_in_its_warm_up_says_that_nothing_was_measured(address, portable):
+    result = run_load(plan_for(address, requests=20, warmup_s=5.0), portable=portable)
+    assert result.ok.answers == 0
+    assert any("nothing was measured" in text for text in result.warnings)
+
+
+def test_a_server_whose_answer_is_no_message_is_named(address, extension, monkeypatch):
+    monkeypatch.setattr("headrace.load.run.call_raw", lambda *_arguments: b"\xff")
+    with pytest.raises(HeadraceError, match="does not speak the protocol"):
+        prepare(plan_for(address))
+    assert prepare(plan_for(address, content={"inputs": ("features:FP32:4",)})).framed

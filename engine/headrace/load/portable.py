@@ -7,10 +7,12 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
 import numpy.typing as npt
+from google.protobuf.message import DecodeError
 
 from headrace.client.raw import AsyncRawCaller, RawAnswer
 from headrace.core.errors import UnavailableError
@@ -89,7 +91,9 @@ class _Driver:
         self._seen.cpu_s = time.process_time() - cpu
         self._seen.sending_s = (min(time.monotonic_ns(), self._end) - self._start) / 1e9
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=plan.drain_s)
+            done, late = await asyncio.wait(tasks, timeout=plan.drain_s)
+            for task in done:
+                task.result()
             self._seen.unanswered = len(late)
             for task in late:
                 task.cancel()
@@ -107,8 +111,10 @@ class _Driver:
     async def _closed_loop(self) -> set[asyncio.Task[None]]:
         in_flight = max(1, self._plan.in_flight // self._plan.threads)
         workers = {asyncio.create_task(self._worker(number)) for number in range(in_flight)}
-        await asyncio.wait(workers, timeout=(self._end - time.monotonic_ns()) / 1e9)
-        return {worker for worker in workers if not worker.done()}
+        done, late = await asyncio.wait(workers, timeout=(self._end - time.monotonic_ns()) / 1e9)
+        for worker in done:
+            worker.result()
+        return late
 
     async def _worker(self, number: int) -> None:
         while (now := time.monotonic_ns()) < self._end and self._left > 0:
@@ -133,7 +139,7 @@ class _Driver:
             self._seen.lags.append(now - max(due, room_since))
             task = asyncio.create_task(self._ask(self._callers[number % len(self._callers)], due, now))
             tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            task.add_done_callback(partial(_settle, tasks))
             await asyncio.sleep(0)
         return tasks
 
@@ -157,8 +163,7 @@ class _Driver:
 
     def _check(self, number: int, answer: RawAnswer) -> None:
         self._seen.checked += 1
-        raw = pb.ModelInferResponse.FromString(answer.body).raw_output_contents
-        found, wanted = raw[0] if raw else b"", self._bodies.expected[number]
+        found, wanted = _first_raw_output(answer.body), self._bodies.expected[number]
         if len(found) == len(wanted) and self._equal(found, wanted):
             return
         self._seen.mismatches += 1
@@ -174,6 +179,20 @@ class _Driver:
         difference = float(np.max(np.where(np.isnan(left) & np.isnan(right), 0.0, np.abs(left - right)), initial=0.0))
         self._seen.worst = max(self._seen.worst, difference)
         return difference <= self._plan.content.tolerance
+
+
+def _settle(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+    """Forget a task that did its work; one that failed is kept, and raises when all are waited for."""
+    if task.cancelled() or task.exception() is None:
+        tasks.discard(task)
+
+
+def _first_raw_output(body: bytes) -> bytes:
+    try:
+        raw = pb.ModelInferResponse.FromString(body).raw_output_contents
+    except DecodeError:
+        return b""
+    return raw[0] if raw else b""
 
 
 def _observations(plan: LoadPlan, seen: list[_Seen]) -> Observations:

@@ -170,6 +170,8 @@ def describe_interval(interval: Interval, seconds: float, length_s: float) -> Po
 
 def _warnings(plan: LoadPlan, seen: Observations) -> list[str]:
     found = []
+    if seen.intervals and not any(outcome.answers for outcome in seen.outcomes.values()):
+        found.append(f"nothing was measured: all answers came within the warm-up of {plan.warmup_s:g} s, or none did")
     effort, lag_ms = seen.effort, seen.effort.lag.quantile_ns(0.99) / 1e6
     if plan.open_loop and lag_ms > _LATE_MS:
         found.append(
@@ -191,7 +193,7 @@ def _warnings(plan: LoadPlan, seen: Observations) -> list[str]:
     if seen.unanswered:
         found.append(f"{seen.unanswered:,} requests had no answer {plan.drain_s:g} s after the end")
     if seen.engine != "native":
-        found.append("the portable generator was used (the native one is not built): it may be slower than the server")
+        found.append("the portable generator was used: it may be slower than the server")
     return found
 
 

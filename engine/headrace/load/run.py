@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from google.protobuf.message import DecodeError
+
 from headrace.client import ModelDescription
 from headrace.client.messages import read_metadata
 from headrace.client.raw import call_raw
@@ -61,10 +63,13 @@ def _describe(plan: LoadPlan) -> ModelDescription:
     request = pb.ModelMetadataRequest(name=content.model, version=content.version)
     try:
         answer = call_raw(plan.endpoint, method.path, request.SerializeToString())
+        return read_metadata(pb.ModelMetadataResponse.FromString(answer))
     except UnavailableError:
         raise
     except HeadraceError:
         if not content.inputs:
             raise
-        return ModelDescription(content.model, (), "", (), ())  # the plan says what the server does not
-    return read_metadata(pb.ModelMetadataResponse.FromString(answer))
+    except DecodeError as error:
+        if not content.inputs:
+            raise HeadraceError(f"{plan.endpoint.address} does not speak the protocol: {error}") from None
+    return ModelDescription(content.model, (), "", (), ())  # the plan says what the server does not
