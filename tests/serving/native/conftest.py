@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 from urllib.parse import unquote_to_bytes
 
 import hpack
 import numpy as np
-import onnx
 import pytest
 from hyperframe.frame import (
     ContinuationFrame,
@@ -28,7 +28,6 @@ from hyperframe.frame import (
     SettingsFrame,
     WindowUpdateFrame,
 )
-from onnx import TensorProto, helper, numpy_helper
 
 from headrace.serving.transport.choice import native_missing
 from headrace.wire import inference_pb2 as pb
@@ -36,6 +35,7 @@ from headrace.wire.methods import METHODS
 from headrace.wire.tensors import encode_raw
 
 FEATURES = 4
+MODELS = Path(__file__).with_name("make_models.py")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SERVE = """
 import json, sys
@@ -181,7 +181,7 @@ class RawConnection:
     def close(self) -> None:
         self.socket.close()
 
-    def __enter__(self) -> RawConnection:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,6 +199,8 @@ class RawConnection:
     def _take(self, frame: Frame) -> None:
         told = self.streams.setdefault(frame.stream_id, Told())
         told.at = time.monotonic()
+        if frame.stream_id == 0:
+            self._take_control(frame)
         match frame:
             case DataFrame():
                 told.body += frame.data
@@ -213,6 +215,12 @@ class RawConnection:
                 told.fields |= {str(name): str(value) for name, value in self._decoder.decode(frame.data)}
             case RstStreamFrame():
                 told.reset = frame.error_code
+            case WindowUpdateFrame():
+                self.windows[frame.stream_id] = self.windows.get(frame.stream_id, 0) + frame.window_increment
+        told.ended |= "END_STREAM" in frame.flags
+
+    def _take_control(self, frame: Frame) -> None:
+        match frame:
             case GoAwayFrame():
                 self.goaway = frame
             case SettingsFrame() if "ACK" not in frame.flags:
@@ -221,14 +229,11 @@ class RawConnection:
                 self._window = window
                 if self.polite:
                     self._try(SettingsFrame(0, flags=["ACK"]))
-            case WindowUpdateFrame():
-                self.windows[frame.stream_id] = self.windows.get(frame.stream_id, 0) + frame.window_increment
             case PingFrame():
                 self.pongs += "ACK" in frame.flags
                 self.pings += "ACK" not in frame.flags
                 if "ACK" not in frame.flags and self.polite:
                     self._try(PingFrame(0, opaque_data=frame.opaque_data, flags=["ACK"]))
-        told.ended |= "END_STREAM" in frame.flags
 
     def _try(self, *frames: Frame) -> None:
         try:
@@ -239,50 +244,6 @@ class RawConnection:
 
 def _continuation(stream: int, block: bytes, *, last: bool) -> Frame:
     return ContinuationFrame(stream, data=block, flags=["END_HEADERS"] if last else [])
-
-
-def _save(path: Path, nodes: list, constants: list, outputs: int = 1) -> None:
-    graph = helper.make_graph(
-        nodes,
-        "sample",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", FEATURES])],
-        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["rows", outputs])],
-        initializer=constants,
-    )
-    path.parent.mkdir(parents=True)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
-
-
-def make_models(folder: Path) -> None:
-    """`late`: sum of the row. `wide`: the sum 4,096 times. `slow`: the sum after as many products as the largest says."""
-    for name, outputs in (("late", 1), ("wide", 4096)):
-        weights = numpy_helper.from_array(np.ones((FEATURES, outputs), np.float32), "weights")
-        nodes = [helper.make_node("MatMul", ["features", "weights"], ["score"])]
-        _save(folder / name / "1" / "model.onnx", nodes, [weights], outputs)
-    state = helper.make_tensor_value_info("state", TensorProto.FLOAT, [256, 256])
-    following = helper.make_tensor_value_info("next", TensorProto.FLOAT, [256, 256])
-    condition = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("go", "go_on")]
-    steps = [
-        helper.make_node("MatMul", ["state", "identity"], ["next"]),
-        helper.make_node("Identity", ["go"], ["go_on"]),
-    ]
-    turn = helper.make_tensor_value_info("turn", TensorProto.INT64, [])
-    body = helper.make_graph(steps, "body", [turn, condition[0], state], [condition[1], following])
-    nodes = [
-        helper.make_node("ReduceMax", ["features"], ["largest"], keepdims=0),
-        helper.make_node("Cast", ["largest"], ["turns"], to=TensorProto.INT64),
-        helper.make_node("Loop", ["turns", "always", "zeros"], ["end"], body=body),
-        helper.make_node("ReduceSum", ["end"], ["nothing"], keepdims=0),
-        helper.make_node("MatMul", ["features", "weights"], ["sums"]),
-        helper.make_node("Add", ["sums", "nothing"], ["score"]),
-    ]
-    constants = [
-        numpy_helper.from_array(np.eye(256, dtype=np.float32), "identity"),
-        numpy_helper.from_array(np.zeros((256, 256), np.float32), "zeros"),
-        numpy_helper.from_array(np.array(True), "always"),
-        numpy_helper.from_array(np.ones((FEATURES, 1), np.float32), "weights"),
-    ]
-    _save(folder / "slow" / "1" / "model.onnx", nodes, constants)
 
 
 @dataclasses.dataclass
@@ -315,7 +276,7 @@ class Victim:
 def serve(tmp_path_factory) -> Iterator[Callable[..., Victim]]:
     """A server for a door and settings, the same one whenever they are the same; all must be alive at the end."""
     folder = tmp_path_factory.mktemp("victims")
-    make_models(folder / "models")
+    subprocess.run([sys.executable, MODELS, folder / "models"], check=True)
     running: dict[str, Victim] = {}
 
     def start(door: str = "native", **settings: object) -> Victim:

@@ -1,4 +1,4 @@
-"""Clients that send what costs the server work and them nothing: they are cut off, and others are answered meanwhile."""
+"""Clients that send what costs the server work and them nothing: they are cut off, others are answered meanwhile."""
 
 import socket
 import threading
@@ -211,7 +211,7 @@ def test_connections_beyond_the_limit_are_closed_and_room_is_found_again(serve):
 
 
 def test_more_streams_than_allowed_are_refused_or_end_the_connection(serve):
-    """Refused one by one as long as the client may not know the limit; once it has acknowledged it, it is a violation."""
+    """Refused one by one while the client may not know the limit; once it has acknowledged it, it is a violation."""
     small = serve(limits={"max_streams": 4})
     with small.connect(polite=False) as connection:
         streams = [connection.begin() for _ in range(6)]
