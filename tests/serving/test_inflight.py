@@ -79,6 +79,7 @@ def test_requests_behind_a_busy_model_share_one_batch(slow, busy):
     until(lambda: version_of(server).waiting_rows == 5)
     for wait in (first, *others):
         assert wait().scores.tolist() == busy[0, :1].tolist()
+    until(lambda: version_of(server).statistics.totals().batches == 2)  # counted once its answers are on their way
     batches = version_of(server).statistics.totals().by_batch_rows
     assert {rows: count for rows, (count, *_) in batches.items()} == {1: 1, 5: 1}
 

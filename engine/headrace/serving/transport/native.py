@@ -30,6 +30,10 @@ FOREVER = -1.0
 """A duration without an end, as the door takes it."""
 
 
+MAX_EXECUTORS = 32
+"""Threads that run batches, however many models there are."""
+
+
 class NativeTransport:
     """Owns the door and the threads that stand behind it.
 
@@ -66,8 +70,11 @@ class NativeTransport:
         self._desk = CallDesk(
             self._front, application, infer_path=INFER_PATH, max_message_bytes=config.limits.max_message_bytes
         )
+        self._slots = config.batching.slots
+        self._executors = self._slots
+        self._listening = False
         self._threads = [
-            *(self._thread("executor", self._lanes.run) for _ in range(config.batching.slots)),
+            *(self._thread("executor", self._lanes.run) for _ in range(self._slots)),
             *(self._thread("native-call", self._desk.work) for _ in range(config.threads)),
             self._thread("native-withdrawn", self._desk.watch_withdrawals),
             self._thread("native-notes", self._tell_often),
@@ -83,13 +90,23 @@ class NativeTransport:
             bound = self._front.listen(host, port, reuse_port)
         except OSError as error:
             raise AlreadyExistsError(f"port {port} on {host} cannot be bound", hint="choose another port") from error
+        self._listening = True
         for thread in self._threads:
             thread.start()
         return bound
 
     def publish(self, fleet: Fleet) -> None:
-        """Learn what is served from now on; calls in flight keep what they have."""
+        """Learn what is served from now on; calls in flight keep what they have.
+
+        Every model finds an executor beside those that run the others' batches (docs/decisions/0511).
+        """
         self._lanes.publish(fleet)
+        for _ in range(min(MAX_EXECUTORS, self._slots * len(fleet.deployments)) - self._executors):
+            thread = self._thread("executor", self._lanes.run)
+            self._threads.append(thread)
+            self._executors += 1
+            if self._listening:
+                thread.start()
 
     def trust(self, credential: str) -> None:
         """Let the door answer further requests of this caller."""
