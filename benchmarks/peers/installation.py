@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-DEBIAN = ("g++", "libgrpc++-dev", "libprotobuf-dev", "pkg-config", "libb64-0d")
+DEBIAN = ("g++", "libgrpc++-dev", "libprotobuf-dev", "pkg-config")
 FEATURES = 40
 NAN_SHARE = 0.05
 
