@@ -75,7 +75,7 @@ nghttp2_session* Connection::open_session(Connection* self) {
   nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);  // our FloodGuard counts resets
 #endif
   nghttp2_session* session = nullptr;
-  nghttp2_session_server_new2(&session, callbacks, self, option);
+  nghttp2_session_server_new3(&session, callbacks, self, option, self->handler_.pool().interface());
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
   return session;
@@ -152,7 +152,7 @@ bool Connection::tick(Nanos now) {
     pinged_ = now;
   }
   for (auto* stream = streams_.first(); stream != nullptr; stream = stream->link.after) {
-    if (stream->owner == Owner::kNobody && !stream->finished && !stream->refused && !stream->conversation &&
+    if (stream->owner == Owner::kNobody && !stream->finished && !stream->refused && !stream->conversation() &&
         now - stream->began > kStalled) {
       refuse(*stream, Status::kDeadlineExceeded, "the request was not complete after 30 seconds");
     } else if (stream->message_started && !stream->deferred && now - stream->moved > kStalled) {
@@ -302,9 +302,9 @@ void Connection::refuse_http(Stream& stream, const char* status) {
 
 void Connection::consume(Stream& stream, std::size_t bytes) {
   std::size_t early = 0;
-  if (!stream.opened_early.empty()) {
-    early = std::min(bytes, stream.opened_early.front());
-    stream.opened_early.pop_front();
+  if (!stream.talk->opened_early.empty()) {
+    early = std::min(bytes, stream.talk->opened_early.front());
+    stream.talk->opened_early.pop_front();
   }
   if (bytes > early) nghttp2_session_consume_stream(session_, stream.id, bytes - early);
 }

@@ -10,6 +10,7 @@
 
 #include "client_limits.h"
 #include "list.h"
+#include "pool.h"
 #include "socket.h"
 #include "stream.h"
 
@@ -30,6 +31,8 @@ class CallHandler {
   /// May so many bytes more be held for this stream?
   virtual bool reserve(std::size_t bytes) = 0;
   virtual void release(std::size_t bytes) = 0;
+  /// Memory for sessions; it outlives them.
+  virtual Pool& pool() = 0;
 };
 
 /// Not locked: the front is. Invariant: every stream of the session is in `streams_` once and owned by it.

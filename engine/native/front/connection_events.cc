@@ -59,7 +59,7 @@ void Connection::take_header(Stream& stream, std::string_view name, std::string_
     stream.encoding = value;
   } else if (name.front() != ':' && name != "te" && name != "grpc-accept-encoding" && name != "content-length") {
     if (name == "authorization" || name == "x-api-key") stream.credential = std::string(name) + ":" + std::string(value);
-    stream.metadata.emplace_back(name, value);
+    stream.metadata.add(name, value);
   }
 }
 
@@ -112,7 +112,7 @@ int Connection::on_data(nghttp2_session* session, std::uint8_t flags, std::int32
     nghttp2_session_consume_connection(session, size);
     return 0;
   }
-  if (stream->conversation && !stream->refused) {
+  if (stream->conversation() && !stream->refused) {
     nghttp2_session_consume_connection(session, size);  // the stream's own window opens as its messages are handled
   } else {
     nghttp2_session_consume(session, id, size);
@@ -136,14 +136,14 @@ int Connection::on_close(nghttp2_session* session, std::int32_t id, std::uint32_
 void Connection::take_data(Stream& stream, std::string_view chunk, bool last) {
   if (stream.refused || stream.half_closed) return;
   const bool whole = chunk.size() >= kFrameHeaderBytes && frame_length(chunk.data()) == chunk.size() - kFrameHeaderBytes;
-  if (!stream.conversation && last && whole && stream.body.empty() &&
+  if (!stream.conversation() && last && whole && stream.body.empty() &&
       chunk.size() - kFrameHeaderBytes <= limits_.max_message_bytes) {
     stream.half_closed = true;  // handled here, from the bytes as they came
     handler_.received(stream, chunk.substr(kFrameHeaderBytes), chunk.front() != 0);
     return;
   }
   if (!hold(stream, chunk)) return;
-  if (stream.conversation) take_messages(stream);
+  if (stream.conversation()) take_messages(stream);
 }
 
 /// Keep bytes of a message that is not complete; false where the stream was refused for its size.
@@ -172,7 +172,7 @@ void Connection::take_messages(Stream& stream) {
     const std::size_t length = frame_length(stream.body.data() + at);
     if (length > limits_.max_message_bytes || stream.body.size() - at - kFrameHeaderBytes < length) break;
     const bool compressed = stream.body[at] != 0;
-    stream.opened_early.push_back(std::exchange(stream.opened, 0));
+    stream.talk->opened_early.push_back(std::exchange(stream.talk->opened, 0));
     handler_.received(stream, std::string_view(stream.body).substr(at + kFrameHeaderBytes, length), compressed);
     at += kFrameHeaderBytes + length;
   }
@@ -180,8 +180,8 @@ void Connection::take_messages(Stream& stream) {
   stream.body.erase(0, at);
   if (stream.refused || refuse_oversized(stream)) return;
   // A message may be larger than the window: what is here of one that is not complete makes room for the rest.
-  nghttp2_session_consume_stream(session_, stream.id, stream.body.size() - stream.opened);
-  stream.opened = stream.body.size();
+  nghttp2_session_consume_stream(session_, stream.id, stream.body.size() - stream.talk->opened);
+  stream.talk->opened = stream.body.size();
 }
 
 void Connection::take_end(Stream& stream) {
@@ -190,7 +190,7 @@ void Connection::take_end(Stream& stream) {
     return;
   }
   stream.half_closed = true;
-  if (stream.conversation) {
+  if (stream.conversation()) {
     if (!stream.body.empty()) return refuse(stream, Status::kInternal, "the stream ended within a message");
     handler_.half_closed(stream);
     return;

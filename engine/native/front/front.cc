@@ -358,7 +358,7 @@ std::size_t Front::calls_in_flight() const {
   std::size_t count = 0;
   for (const auto& [serial, connection] : connections_) {
     for (const auto* stream = connection->streams().first(); stream != nullptr; stream = stream->link.after) {
-      const bool idle_conversation = stream->conversation && !stream->python_busy && stream->inbox.empty();
+      const bool idle_conversation = stream->conversation() && !stream->python_busy && stream->talk->inbox.empty();
       const bool written = stream->finished && !connection->wants_write();
       if (!idle_conversation && !written && (stream->owner != Owner::kNobody || stream->finished)) ++count;
     }

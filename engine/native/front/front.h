@@ -135,6 +135,7 @@ class Front : private CallHandler {
   void closed(Stream& stream) override;
   bool reserve(std::size_t bytes) override;
   void release(std::size_t bytes) override;
+  Pool& pool() override { return pool_; }
   bool infer(Stream& stream, std::string_view message);
   void to_python(Stream& stream, std::string_view message, bool compressed);
   void next_message(Stream& stream);
@@ -176,6 +177,7 @@ class Front : private CallHandler {
   Routes routes_;
   std::vector<std::shared_ptr<Lane>> lanes_;  // those with requests, or that had some lately; turns are taken over them
   std::size_t turn_ = 0;
+  Pool pool_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::uint64_t> touched_;
   std::uint64_t next_serial_ = 16;

@@ -32,25 +32,26 @@ void Front::began(Stream& stream) {
   if (stream.bad_timeout)
     return connection.refuse(stream, Status::kInvalidArgument, "grpc-timeout is no duration such as 100m or 2S");
   if (draining_) return connection.refuse(stream, Status::kUnavailable, "the server is draining");
-  stream.conversation = options_.conversation_paths.contains(stream.path);
-  if (!stream.conversation && !options_.unary_paths.contains(stream.path))
+  if (stream.path != options_.infer_path && options_.conversation_paths.contains(stream.path))
+    stream.talk = std::make_unique<Talk>();
+  if (stream.path != options_.infer_path && !stream.conversation() && !options_.unary_paths.contains(stream.path))
     return connection.refuse(stream, Status::kUnimplemented, std::string(stream.path).append(" is no method of this server"));
   if (stream.deadline != kNever) deadlines_.add(&stream);
-  if (stream.conversation) to_python(stream, {}, false);
+  if (stream.conversation()) to_python(stream, {}, false);
 }
 
 void Front::received(Stream& stream, std::string_view message, bool compressed) {
   touch(*stream.connection);
-  if (!stream.conversation) {
+  if (!stream.conversation()) {
     if (compressed || stream.path != options_.infer_path || !infer(stream, message))
       to_python(stream, message, compressed);
     return;
   }
   if (stream.finished) return;
-  if (stream.inbox.size() >= kInboxMessages * 64) {  // flow control bounds their bytes; empty messages have none
+  if (stream.talk->inbox.size() >= kInboxMessages * 64) {  // flow control bounds their bytes; empty messages have none
     return end(stream, Status::kResourceExhausted, "too many messages of the stream wait");
   }
-  stream.inbox.emplace_back(message, compressed);
+  stream.talk->inbox.emplace_back(message, compressed);
   next_message(stream);
 }
 
@@ -111,7 +112,7 @@ void Front::to_python(Stream& stream, std::string_view message, bool compressed)
   stream.call = next_call_++;
   calls_.emplace(stream.call, &stream);
   ++counts_.python_calls;
-  post(stream, stream.conversation ? EventKind::kOpen : EventKind::kCall, std::string(message),
+  post(stream, stream.conversation() ? EventKind::kOpen : EventKind::kCall, std::string(message),
        compressed ? stream.encoding : "");
   stream.python_busy = true;
 }
@@ -124,7 +125,8 @@ void Front::post(Stream& stream, EventKind kind, std::string message, std::strin
   event.encoding = std::move(encoding);
   if (kind == EventKind::kCall || kind == EventKind::kOpen) {
     event.path = stream.path;
-    event.metadata = std::move(stream.metadata);
+    stream.metadata.for_each(
+        [&event](std::string_view name, std::string_view value) { event.metadata.emplace_back(name, value); });
     if (stream.deadline != kNever) event.time_left_s = static_cast<double>(stream.deadline - now_) / 1e9;
     event.peer = stream.connection->peer;
   }
@@ -135,13 +137,13 @@ void Front::post(Stream& stream, EventKind kind, std::string message, std::strin
 /// Give Python a conversation's next message, or its end, once it is done with the one before.
 void Front::next_message(Stream& stream) {
   if (stream.python_busy || stream.finished) return;
-  if (!stream.inbox.empty()) {
-    auto [message, compressed] = std::move(stream.inbox.front());
-    stream.inbox.pop_front();
+  if (!stream.talk->inbox.empty()) {
+    auto [message, compressed] = std::move(stream.talk->inbox.front());
+    stream.talk->inbox.pop_front();
     stream.python_busy = true;
     post(stream, EventKind::kMessage, std::move(message), compressed ? stream.encoding : "");
-  } else if (stream.half_closed && !stream.half_close_told) {
-    stream.half_close_told = true;
+  } else if (stream.half_closed && !stream.talk->half_close_told) {
+    stream.talk->half_close_told = true;
     stream.python_busy = true;
     post(stream, EventKind::kHalfClose, {}, {});
   }
@@ -206,7 +208,7 @@ void Front::end(Stream& stream, Status status, std::string text, bool pushback) 
   stream.status = status;
   stream.message = std::move(text);
   stream.pushback = pushback;
-  if (stream.half_closed || stream.conversation) {
+  if (stream.half_closed || stream.conversation()) {
     stream.connection->answer(stream);
   } else {
     stream.connection->refuse(stream, status, std::move(stream.message));
@@ -231,7 +233,7 @@ void Front::closed(Stream& stream) {
   leave(stream, Status::kCancelled, "the client withdrew the request");
   if (stream.call != 0) {
     calls_.erase(stream.call);
-    if (stream.conversation || !stream.finished) {
+    if (stream.conversation() || !stream.finished) {
       withdrawn_.push_back(stream.call);
       withdrawn_ready_.notify_one();
     }
@@ -279,7 +281,7 @@ void Front::reply(std::uint64_t call, std::string_view message) {
   append_frame_header(stream->out, message.size());
   stream->out.append(message);
   touch(*stream->connection);
-  if (stream->conversation) {
+  if (stream->conversation()) {
     stream->connection->resume(*stream);
   } else {
     deadlines_.remove(stream);

@@ -3,13 +3,16 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "grpc.h"
 #include "lane.h"
 #include "monotonic.h"
+#include "protobuf.h"
 
 namespace headrace {
 
@@ -24,8 +27,52 @@ enum class Owner : std::uint8_t {
   kPython,  // the Python service has it
 };
 
+/// Header fields one after the other in one piece of memory: most are never looked at.
+class HeaderFields {
+ public:
+  void add(std::string_view name, std::string_view value) {
+    if (bytes_.empty()) bytes_.reserve(128);
+    append_varint(bytes_, name.size());
+    append_varint(bytes_, value.size());
+    bytes_.append(name).append(value);
+  }
+
+  template <typename Each>
+  void for_each(Each each) const {
+    for (std::size_t at = 0; at < bytes_.size();) {
+      const std::size_t name = read_size(at);
+      const std::size_t value = read_size(at);
+      const std::string_view bytes(bytes_);
+      each(bytes.substr(at, name), bytes.substr(at + name, value));
+      at += name + value;
+    }
+  }
+
+ private:
+  [[nodiscard]] std::size_t read_size(std::size_t& at) const {
+    std::size_t size = 0;
+    for (unsigned shift = 0;; shift += 7) {
+      const auto byte = static_cast<std::uint8_t>(bytes_[at++]);
+      size |= static_cast<std::size_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return size;
+    }
+  }
+
+  std::string bytes_;
+};
+
+/// A conversation's messages on their way to Python, one at a time.
+struct Talk {
+  std::deque<std::pair<std::string, bool>> inbox;  // message, compressed
+  std::size_t opened = 0;                // bytes of the incomplete message for which the window was opened already
+  std::deque<std::size_t> opened_early;  // the same of each complete one that is not yet handled
+  bool half_close_told = false;
+};
+
 struct Stream {
   Stream(Connection* of, std::int32_t number) : connection(of), id(number) {}
+
+  [[nodiscard]] bool conversation() const { return talk != nullptr; }
 
   Link<Stream> link;
   Connection* connection;
@@ -35,12 +82,11 @@ struct Stream {
   std::string path;
   std::string credential;  // header field that says who calls: name, colon, value
   std::string encoding;
-  std::vector<std::pair<std::string, std::string>> metadata;
+  HeaderFields metadata;
   std::size_t header_bytes = 0;
   bool post = false;
   bool grpc = false;
   bool bad_timeout = false;
-  bool conversation = false;  // the method is a stream of messages
   bool refused = false;       // answered before its request was complete: the rest is not read
   bool half_closed = false;
   std::string body;  // bytes of messages not yet complete
@@ -55,12 +101,8 @@ struct Stream {
   Request* running = nullptr;  // in a batch that was taken
   std::uint64_t call = 0;      // the Python service's number
 
-  // A conversation's messages on their way to Python, one at a time.
-  std::deque<std::pair<std::string, bool>> inbox;  // message, compressed
-  std::size_t opened = 0;                 // bytes of the incomplete message for which the window was opened already
-  std::deque<std::size_t> opened_early;   // the same of each complete one that is not yet handled
+  std::unique_ptr<Talk> talk;  // of a conversation
   bool python_busy = false;
-  bool half_close_told = false;
 
   // The answer.
   bool headers_sent = false;

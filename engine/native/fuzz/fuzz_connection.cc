@@ -44,22 +44,23 @@ class MemorySocket : public Socket {
 /// Stands where the front stands. Invariants: a stream is told of once before it closes, and never after.
 class Calls : public CallHandler {
  public:
+  Pool& pool() override { return pool_; }
   void began(Stream& stream) override {
     HEADRACE_MUST(open_.insert(&stream).second);
     if (!stream.grpc) return stream.connection->refuse_http(stream, "415");
     if (!stream.post) return stream.connection->refuse_http(stream, "405");
     if (stream.bad_timeout) return stream.connection->refuse(stream, Status::kInvalidArgument, "timeout \xff %");
-    stream.conversation = stream.path == kStreamPath;
+    if (stream.path == kStreamPath) stream.talk = std::make_unique<Talk>();
     if (stream.path == "/nobody") stream.connection->refuse(stream, Status::kUnimplemented, "no such method");
   }
   void received(Stream& stream, std::string_view message, bool) override {
     HEADRACE_MUST(open_.contains(&stream));
-    HEADRACE_MUST(stream.conversation || stream.half_closed);
+    HEADRACE_MUST(stream.conversation() || stream.half_closed);
     stream.owner = Owner::kPython;
     bytes_ += message.size();
     waiting_.push_back(&stream);
   }
-  void half_closed(Stream& stream) override { HEADRACE_MUST(open_.contains(&stream) && stream.conversation); }
+  void half_closed(Stream& stream) override { HEADRACE_MUST(open_.contains(&stream) && stream.conversation()); }
   void closed(Stream& stream) override {
     open_.erase(&stream);
     std::erase(waiting_, &stream);
@@ -86,7 +87,7 @@ class Calls : public CallHandler {
 
   void talk(std::uint32_t amount) {
     for (Stream* stream : waiting_) {
-      if (!stream->conversation || stream->finished || (amount & 1)) continue;
+      if (!stream->conversation() || stream->finished || (amount & 1)) continue;
       stream->out.append(framed(std::string(amount, 'c')));
       stream->connection->resume(*stream);
       stream->connection->consume(*stream, amount & 2 ? 5 : 0);
@@ -96,6 +97,7 @@ class Calls : public CallHandler {
   std::size_t held = 0;
 
  private:
+  Pool pool_;
   std::unordered_set<Stream*> open_;
   std::vector<Stream*> waiting_;
   std::size_t bytes_ = 0;
