@@ -130,7 +130,9 @@ def judged(figures: Figures) -> list[str]:
     for bar in BARS:
         if bar.own in figures and bar.other in figures:
             value = ratio(figures, bar.case, bar.own, bar.other, bar.quantity)
-            lines.append(f"{bar.text}: {value:.2f}, {'met' if bar.met(value) else 'NOT MET'}")
+            cpu = ratio(figures, bar.case, bar.other, bar.own, "server_cpu_us")
+            by_cpu = f" (by CPU a request {cpu:.2f})" if bar.quantity == "rate" else ""
+            lines.append(f"{bar.text}: {value:.2f}{by_cpu}, {'met' if bar.met(value) else 'NOT MET'}")
     return lines
 
 
