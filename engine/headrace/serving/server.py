@@ -138,5 +138,6 @@ def serve(config: ServingConfig) -> None:
     with stop_on_signals() as stop:
         server = Server(config)
         server.start()
-        stop.wait()
+        while not stop.wait(1.0):  # without a timeout, a signal that comes as the wait begins is noticed by nobody
+            pass
         server.drain()
