@@ -68,7 +68,8 @@ void add(T* sums, const T* values, const std::uint8_t* leaf) {
   for (int row = 0; row < 32; ++row) sums[row] += values[leaf[row]];
 }
 
-constexpr Instructions kInstructions = {"avx2", 32, 32, 16, rank<std::uint8_t>, rank<std::uint16_t>, leaves<Lanes8>, leaves<Lanes16>, add<double>, add<float>};
+constexpr Instructions kInstructions = {"avx2", 32, 32, 16, rank<std::uint8_t>, rank<std::uint16_t>,
+                                        leaves<Lanes8>, leaves<Lanes16>, add<double>, add<float>};
 
 }  // namespace
 

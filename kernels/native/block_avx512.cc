@@ -80,7 +80,8 @@ void add_f32(float* sums, const float* values, const std::uint8_t* leaf) {
   }
 }
 
-constexpr Instructions kInstructions = {"avx512", 8, 64, 32, rank<std::uint8_t>, rank<std::uint16_t>, leaves<Lanes8>, leaves<Lanes16>, add_f64, add_f32};
+constexpr Instructions kInstructions = {"avx512", 8, 64, 32, rank<std::uint8_t>, rank<std::uint16_t>,
+                                        leaves<Lanes8>, leaves<Lanes16>, add_f64, add_f32};
 
 }  // namespace
 

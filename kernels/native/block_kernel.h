@@ -60,7 +60,8 @@ inline void rank_row(const Bins* bins, std::size_t n_bins, const float* row, Ele
     const bool zero = bin.kind == Kind::kZeroMissing && value <= 1e-35f && value >= -1e-35f;
     const bool missing = zero || value != value;
     const std::uint32_t rank = find_rank(bin, value, count_below);
-    if (bin.low >= 0) ranks[static_cast<std::size_t>(bin.low) * stride] = static_cast<Element>(missing ? 0 : rank);
-    if (bin.high >= 0) ranks[static_cast<std::size_t>(bin.high) * stride] = static_cast<Element>(missing ? bin.n : rank);
+    const std::size_t low = static_cast<std::size_t>(bin.low), high = static_cast<std::size_t>(bin.high);
+    if (bin.low >= 0) ranks[low * stride] = static_cast<Element>(missing ? 0 : rank);
+    if (bin.high >= 0) ranks[high * stride] = static_cast<Element>(missing ? bin.n : rank);
   }
 }

@@ -50,8 +50,8 @@ void add(T* sums, const T* values, const std::uint8_t* leaf) {
   for (int row = 0; row < 16; ++row) sums[row] += values[leaf[row]];
 }
 
-constexpr Instructions kInstructions = {"plain", 16, 16, 8, rank<std::uint8_t>, rank<std::uint16_t>, leaves<std::uint8_t>, leaves<std::uint16_t>, add<double>,
-                                 add<float>};
+constexpr Instructions kInstructions = {"plain", 16, 16, 8, rank<std::uint8_t>, rank<std::uint16_t>,
+                                        leaves<std::uint8_t>, leaves<std::uint16_t>, add<double>, add<float>};
 
 }  // namespace
 

@@ -97,7 +97,7 @@ void Forest<Sum>::score(const float* rows, std::size_t n_rows, Sum* scores, cons
 // counts is how they compare: a node in a block to a row's leaf in a tree and to a step on the way to it.
 template <typename Sum>
 std::size_t Forest<Sum>::fewest_for_blocks(std::size_t lanes) const {
-  constexpr double kNode = 1.6, kLeaf = 0.3, kStep = 0.76;
+  constexpr double kNode = 1.6, kLeaf = 0.3, kStep = 0.6;
   const double block = kNode * static_cast<double>(blocks_ ? blocks_->nodes.size() : 0) +
                        kLeaf * static_cast<double>(lanes * targets_.size());
   return static_cast<std::size_t>(block / (kStep * static_cast<double>(walk_.steps()) + 1.0)) + 1;
@@ -184,8 +184,15 @@ void Forest<Sum>::score_walking(const float* rows, std::size_t n_rows, Sum* scor
     look_up(values, ranks, 1);
     walk_.find_leaves(ranks, leaves);
     Sum* const sums = scores + row * n_targets_;
-    for (std::size_t i = 0; i < targets_.size(); ++i) {
-      sums[targets_[i]] += values_[leaves[i / width_] * width_ + i % width_];
+    if (n_targets_ == 1 && width_ == 1) {  // in memory, each addition would wait for the last one's store
+      Sum sum{0};
+      for (std::size_t tree = 0; tree < n_trees; ++tree) sum += values_[leaves[tree]];
+      sums[0] = sum;
+      continue;
+    }
+    for (std::size_t tree = 0; tree < n_trees; ++tree) {
+      const Sum* const own = values_.data() + leaves[tree] * width_;
+      for (std::size_t i = 0; i < width_; ++i) sums[targets_[tree * width_ + i]] += own[i];
     }
   }
 }

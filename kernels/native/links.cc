@@ -9,7 +9,9 @@ namespace {
 
 template <typename Sum, typename Each>
 void map_scores(const Sum* scores, std::size_t n, float* predictions, double divisor, Each each) {
-  for (std::size_t i = 0; i < n; ++i) predictions[i] = static_cast<float>(each(static_cast<double>(scores[i]) / divisor));
+  for (std::size_t i = 0; i < n; ++i) {
+    predictions[i] = static_cast<float>(each(static_cast<double>(scores[i]) / divisor));
+  }
 }
 
 template <typename Sum>
