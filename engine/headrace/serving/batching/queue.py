@@ -23,6 +23,7 @@ from headrace.core.errors import (
 )
 from headrace.serving.batching.controller import Controller
 from headrace.serving.batching.policy import Admission, BatchPolicy, Parameters, next_batch
+from headrace.serving.batching.sleepers import Sleepers
 from headrace.serving.batching.tickets import Arrays, Batch, Ticket, TicketState
 from headrace.serving.config import BatchingConfig
 
@@ -46,10 +47,8 @@ class BatchQueue:
 
     * every waiting ticket is in the level of its priority once, and in no other; `_rows` is the sum of their rows;
     * `_running` counts batches taken and not settled;
-    * `_sleepers` holds the waiting and running tickets whose threads sleep and were not woken, `_patient` those of them
-      whose deadline, if any, leaves time to run a batch: a thread that runs one cannot keep a deadline meanwhile;
-    * while a batch may fire, now or when a window closes, and somebody sleeps, somebody is awake or sent to look at the
-      queue, or watches the window (`_watcher`).
+    * while a batch may fire, now or when a window closes, and somebody sleeps, somebody is awake, or sent to look at
+      the queue, or watches the window.
 
     Every operation takes time that does not grow with the queue, but for the members of a batch, which are looked at
     once.
@@ -83,10 +82,8 @@ class BatchQueue:
         self._levels: tuple[OrderedDict[Ticket, None], ...] = tuple(
             OrderedDict() for _ in range(config.priority_levels)
         )
-        self._sleepers: OrderedDict[Ticket, None] = OrderedDict()
-        self._patient: OrderedDict[Ticket, None] = OrderedDict()
+        self._sleepers = Sleepers()
         self._batch_s = 0.0
-        self._watcher: Ticket | None = None
         self._rows = 0
         self._running = 0
         self._arrived_rows = 0
@@ -135,7 +132,7 @@ class BatchQueue:
         slept = False
         while True:
             with self._lock:
-                had_task = slept and (self._get_up(ticket) or ticket.sent)
+                had_task = slept and (self._sleepers.remove(ticket) or ticket.sent)
                 ticket.sent = False
                 now = self._now()
                 if ticket.deadline is not None and now >= ticket.deadline and ticket.state is not TicketState.DONE:
@@ -264,38 +261,19 @@ class BatchQueue:
     def _finish(self, ticket: Ticket) -> bool:
         ticket.state = TicketState.DONE
         ticket.wake()
-        return bool(self._sleepers) and self._get_up(ticket)
+        return bool(self._sleepers) and self._sleepers.remove(ticket)
 
     def _lie_down(self, ticket: Ticket, now: float, fires_at: float | None) -> float | None:
         """Note that a ticket's thread goes to sleep; until when. One sleeper watches the window."""
-        self._sleepers[ticket] = None
-        if ticket.deadline is None or ticket.deadline - now > 2.0 * self._batch_s:
-            self._patient[ticket] = None
-        if fires_at is None or self._watcher is not None:
+        patient = ticket.deadline is None or ticket.deadline - now > 2.0 * self._batch_s
+        if not self._sleepers.add(ticket, patient=patient, window=fires_at is not None):
             return ticket.deadline
-        self._watcher = ticket
-        return fires_at if ticket.deadline is None else min(fires_at, ticket.deadline)
-
-    def _get_up(self, ticket: Ticket) -> bool:
-        """Note that a ticket's thread sleeps no more, or is about to; whether it watched the window."""
-        self._sleepers.pop(ticket, None)
-        self._patient.pop(ticket, None)
-        watched = self._watcher is ticket
-        if watched:
-            self._watcher = None
-        return watched
+        return fires_at if ticket.deadline is None or fires_at is None else min(fires_at, ticket.deadline)
 
     def _send_somebody(self) -> None:
         """Send a sleeper to look at the queue, where a batch may fire soon."""
-        if not self._rows or not self._sleepers or self._running >= self._policy.parallel_batches:
-            return
-        able = self._patient or self._sleepers
-        scout = next_batch(self._levels, 1)[0]
-        if scout not in able:
-            scout = next(iter(able))
-        self._get_up(scout)
-        scout.sent = True
-        scout.wake()
+        if self._rows and self._sleepers and self._running < self._policy.parallel_batches:
+            self._sleepers.send(next_batch(self._levels, 1)[0])
 
 
 def _too_late(ticket: Ticket, now: float) -> DeadlineError:
