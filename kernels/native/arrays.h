@@ -6,8 +6,8 @@
 
 namespace headrace::forest {
 
-// What a split reads. A plain column is a feature as it is; ZERO_MISSING turns every |x| <= 1e-35 into NaN; TABLE looks a
-// category up and sends the row right where its table says 1.
+// What a split reads. A plain column is a feature as it is; zero-missing turns every |x| <= 1e-35 into NaN; a table looks
+// a category up and sends the row right where it says 1.
 enum class Kind : std::uint8_t { kPlain = 0, kZeroMissing = 1, kTable = 2 };
 
 // Children are nodes from 0 on, leaves as ~leaf. Everything is checked by `check` before anything is built of it.

@@ -63,8 +63,8 @@ struct Instructions {
   void (*add_f32_8)(float* sums, const float* values, const std::uint8_t* leaves);
 };
 
-// nullptr where not compiled in. Only data leaves the files that have compiler flags of their own, so that none of their
-// code runs before the processor was asked.
+// nullptr where not compiled in. Only data leaves the files that have compiler flags of their own, so that none of
+// their code runs before the processor was asked.
 extern const Instructions* const kPlain;
 extern const Instructions* const kAvx2;
 extern const Instructions* const kAvx512;

@@ -39,7 +39,8 @@ class Forest {
   template <typename Element>
   void look_up(const float* row, Element* ranks, std::size_t stride) const;
   template <typename Element>
-  void add_leaves(std::size_t tree, const Element* leaves, std::size_t lanes, Sum* sums, const Instructions& with) const;
+  void add_leaves(std::size_t tree, const Element* leaves, std::size_t lanes, Sum* sums,
+                  const Instructions& with) const;
   std::size_t fewest_for_blocks(std::size_t lanes) const;
 
   std::size_t n_features_;
