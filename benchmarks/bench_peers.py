@@ -48,6 +48,7 @@ from peers.overload import TARGET_MS, Deadlines, Overload, measure_deadlines, me
 from peers.servers import ECHO, MLSERVER, TRITON, Server, headrace, running
 
 LOAD_CPU = 1
+OVERLOAD_ROWS = (1, 64)
 NATIVE, GRPCIO = "headrace, native", "headrace, grpcio"
 SMOKE_FOREST = Forest(trees=20, leaves=15, training_rows=4_000, rows=2_000)
 
@@ -147,7 +148,8 @@ def told_overload(name: str, found: Overload, seconds: float) -> list[str]:
         f"  {found.refused:,} refused, after {found.refused_p99_ms:.2f} ms at p99 and {found.refused_max_ms:.1f} ms at "
         f"most (bar 5); {found.other_errors:,} other errors (bar 0); recovered {found.recovery_s:.1f} s after (bar 1)"
     )
-    first = f"{name}, twice its peak of {found.peak:,.0f}/s for {seconds:g} s, target {TARGET_MS:g} ms:"
+    rows = f"{found.rows} row{'s' if found.rows > 1 else ''} a request"
+    first = f"{name}, {rows}, twice its peak of {found.peak:,.0f}/s for {seconds:g} s, target {TARGET_MS:g} ms:"
     return [first, goodput, refused]
 
 
@@ -200,11 +202,12 @@ def report(options: argparse.Namespace, place: Place) -> tuple[str, dict[str, An
     if options.smoke:
         doors = doors[:1]
     for door in doors if options.overload > 0 else ():
-        overload = measure_overload(place, door, options.overload)
+        overloads = [measure_overload(place, door, rows, options.overload) for rows in OVERLOAD_ROWS]
         deadlines = measure_deadlines(place, door, min(options.overload, 5.0))
-        lines += ["", *told_overload(f"headrace, {door}", overload, options.overload)]
+        for overload in overloads:
+            lines += ["", *told_overload(f"headrace, {door}", overload, options.overload)]
         lines.append(told_deadlines(f"headrace, {door}", deadlines))
-        found[door] = {"overload": asdict(overload), "deadlines": asdict(deadlines)}
+        found[door] = {"overload": [asdict(overload) for overload in overloads], "deadlines": asdict(deadlines)}
     lines += ["", *facts(servers)]
     if all(server.name in {NATIVE, GRPCIO} for server in servers):
         lines.append("no rivals here: install them with --setup build/peers")

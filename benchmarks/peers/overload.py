@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from peers.cases import CROWDED, answers, make_bodies, run_case
+from peers.cases import Case, answers, make_bodies, run_case
 from peers.installation import Place
 from peers.servers import headrace, running
 
@@ -22,6 +22,8 @@ class Overload:
     """Twice the peak for a while, half of it before and after.
 
     Attributes:
+        rows: in one request. With one row the front door is most of the work, and refusing costs nearly as much as
+            answering; with 64 the model is.
         peak: requests a second in a closed loop, 256 in flight.
         goodput: OK answers a second while twice the peak was offered.
         p99_ms: of the accepted ones, from when they were due.
@@ -33,6 +35,7 @@ class Overload:
         lag_p99_ms: how late the generator was; it is in `p99_ms`.
     """
 
+    rows: int
     peak: float
     goodput: float
     p99_ms: float
@@ -56,23 +59,23 @@ class Deadlines:
     late_max_ms: float
 
 
-def measure_overload(place: Place, door: str, seconds: float) -> Overload:
-    """Overload one of our transports for so many seconds."""
+def measure_overload(place: Place, door: str, rows: int, seconds: float) -> Overload:
+    """Overload one of our transports for so many seconds with requests of so many rows."""
     server = headrace(door, target_ms=TARGET_MS)
-    bodies = make_bodies(place, server, 1)
+    bodies = make_bodies(place, server, rows)
     with running(headrace(door), place, answers(bodies)) as alone:
-        peak = run_case(alone, CROWDED, bodies, max(1.0, seconds / 10)).rate
+        peak = run_case(alone, Case("peak", 8, 32, rows), bodies, max(1.0, seconds / 10)).rate
     with running(server, place, answers(bodies)) as limited:
-        result = run_load(_overload_plan(limited.address, peak, seconds), bodies=bodies)
+        result = run_load(_overload_plan(limited.address, rows, peak, seconds), bodies=bodies)
     return _judge(result, peak, seconds)
 
 
-def _overload_plan(address: str, peak: float, seconds: float) -> LoadPlan:
+def _overload_plan(address: str, rows: int, peak: float, seconds: float) -> LoadPlan:
     quiet = min(_QUIET_S, seconds)
     stages = [(quiet, peak / 2), (seconds, peak * 2), (quiet, peak / 2)]
     return LoadPlan(
         Endpoint(address),
-        Content("forest"),
+        Content("forest", rows=rows),
         stages=tuple(Stage(length, rate, rate) for length, rate in stages),
         in_flight=_MOST_IN_FLIGHT,
         connections=32,
@@ -88,6 +91,7 @@ def _judge(result: LoadResult, peak: float, seconds: float) -> Overload:
     refused = result.statuses.get("RESOURCE_EXHAUSTED")
     others = sum(status.answers for name, status in result.statuses.items() if name not in {"OK", "RESOURCE_EXHAUSTED"})
     return Overload(
+        rows=result.plan.content.rows,
         peak=peak,
         goodput=loaded.answers[0] / seconds,
         p99_ms=loaded.latencies.quantile_ns(0.99) / 1e6,
