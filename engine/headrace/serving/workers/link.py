@@ -11,8 +11,9 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from queue import SimpleQueue
 from typing import Any
 from uuid import uuid4
 
@@ -48,12 +49,13 @@ class Link:
         self._sending = threading.Lock()
         self._open: dict[int, Future[Any]] = {}
         self._lost = False
-        self._pool = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="link")
-        self._reader = threading.Thread(target=self._read, name="link-reader", daemon=True)
+        self._asked: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
 
     def start(self) -> None:
         """Begin to listen to the other side."""
-        self._reader.start()
+        threading.Thread(target=self._read, name="link-reader", daemon=True).start()
+        for _ in range(HANDLER_THREADS):  # all at once: a process whose threads grow in number looks like a leak
+            threading.Thread(target=self._work, name="link-handler", daemon=True).start()
 
     def call(self, do: str, timeout_s: float, **parameters: Any) -> Any:
         """Ask the other side and wait.
@@ -105,12 +107,13 @@ class Link:
                 waiting, self._open = self._open, {}
             for future in waiting.values():
                 future.set_exception(_gone())
-            self._pool.shutdown(wait=False)
+            for _ in range(HANDLER_THREADS):
+                self._asked.put(None)
             self._on_lost()
 
     def _take(self, message: dict[str, Any]) -> None:
         if "do" in message:
-            self._pool.submit(self._answer, message)
+            self._asked.put(message)
             return
         with self._lock:
             future = self._open.pop(message["id"], None)
@@ -120,6 +123,10 @@ class Link:
             future.set_exception(error_from_status(message["fails"]["status"], message["fails"]["text"]))
         else:
             future.set_result(message["gives"])
+
+    def _work(self) -> None:
+        while (message := self._asked.get()) is not None:
+            self._answer(message)
 
     def _answer(self, message: dict[str, Any]) -> None:
         reply: dict[str, Any] = {"id": message["id"]}
