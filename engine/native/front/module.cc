@@ -32,6 +32,14 @@ struct BatchHandle {
   }
 };
 
+/// Do something that takes the front's lock. Whoever holds that lock may wait for Python's (the last reference to a lane
+/// that Python made is Python's to drop), so nobody may wait for it with Python's in hand.
+template <typename Work>
+auto unlocked(Work&& work) {
+  const nb::gil_scoped_release released;
+  return work();
+}
+
 nb::dlpack::dtype dtype_of(const std::string& datatype) {
   using nb::dlpack::dtype_code;
   const auto code = datatype.starts_with("FP")     ? dtype_code::Float
@@ -227,7 +235,7 @@ NB_MODULE(_front, m) {
                handle.batch = std::move(batch);
                throw std::invalid_argument("a batch of one request cannot be divided");
              }
-             auto [first, second] = front.halve(std::move(batch));
+             auto [first, second] = unlocked([&] { return front.halve(std::move(batch)); });
              return nb::make_tuple(BatchHandle{std::move(first)}, BatchHandle{std::move(second)});
            })
       .def("fail",
@@ -263,12 +271,12 @@ NB_MODULE(_front, m) {
       .def("load", &Front::load, free)
       .def("statistics",
            [](Front& front, Lane& lane) {
-             return to_dict(front.statistics(lane));
+             return to_dict(unlocked([&] { return front.statistics(lane); }));
            })
       .def("take_notes",
            [](Front& front) {
              nb::list list;
-             for (const Note& note : front.take_notes()) {
+             for (const Note& note : unlocked([&] { return front.take_notes(); })) {
                list.append(nb::make_tuple(note.key, static_cast<int>(note.status), note.text, note.rows,
                                           seconds(note.queued), seconds(note.total), note.id, note.peer,
                                           nb::bytes(note.credential.data(), note.credential.size())));
@@ -276,7 +284,7 @@ NB_MODULE(_front, m) {
              return list;
            })
       .def("counts", [](Front& front) {
-        const FrontCounts counts = front.counts();
+        const FrontCounts counts = unlocked([&] { return front.counts(); });
         nb::dict dict;
         dict["connections"] = counts.connections;
         dict["accepted"] = counts.accepted;
