@@ -94,7 +94,7 @@ def test_a_worker_reads_the_settings_its_supervisor_has():
         store=Path("store"),
         device=Device.CPU,
         door=Door.GRPCIO,
-        batching=BatchingConfig(window_us=5, target_ms=2.5),
+        batching=BatchingConfig(window_us=5, target_ms=2.5, parallel_batches=3),
         tls=TlsConfig(Path("c.pem"), Path("k.pem")),
         limits=LimitsConfig(max_connection_age_s=60.0),
         workers=4,
@@ -106,6 +106,15 @@ def test_a_worker_reads_the_settings_its_supervisor_has():
         **{**vars(config), "workers": 1, "metrics_port": None, "ready_file": None},
     )
     assert read_settings(worker_settings(config)) == expected
+
+
+def test_workers_share_the_cpus(monkeypatch):
+    monkeypatch.setattr("headrace.serving.workers.settings.cpu_budget", lambda: 8)
+    slots = {}
+    for workers in (2, 4, 8, 16):
+        config = ServingConfig(models=("late",), database=Path("a"), store=Path("b"), workers=workers)
+        slots[workers] = read_settings(worker_settings(config)).batching.slots
+    assert slots == {2: 3, 4: 1, 8: 1, 16: 1}
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1e6))

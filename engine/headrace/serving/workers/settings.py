@@ -8,12 +8,18 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from headrace.core.config import cpu_budget
 from headrace.serving.config import ServingConfig
 
 
 def worker_settings(config: ServingConfig) -> dict[str, Any]:
-    """Write down what a worker needs to know; metrics port and readiness are the supervisor's own business."""
-    own = dataclasses.replace(config, metrics_port=None, ready_file=None, on_ready=None, workers=1)
+    """Write down what a worker needs to know; metrics port and readiness are the supervisor's own business.
+
+    Where nobody says how many batches may run at a time, each worker gets its share of the CPUs.
+    """
+    slots = config.batching.parallel_batches or max(1, cpu_budget() // config.workers - 1)
+    batching = dataclasses.replace(config.batching, parallel_batches=slots)
+    own = dataclasses.replace(config, metrics_port=None, ready_file=None, on_ready=None, workers=1, batching=batching)
     return dict(_plain(own))
 
 
