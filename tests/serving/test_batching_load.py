@@ -52,13 +52,14 @@ class Outcome:
         return float(np.isfinite(self.latency_s).mean())
 
 
-def simulate(arrivals, *, service=service_s, noise=0.1, **changes) -> Outcome:
+def simulate(arrivals, *, service=service_s, noise=0.1, priorities=(0,), **changes) -> Outcome:
     """Serve (time, rows) in order of time by executors that take what the queue gives them.
 
     Args:
         arrivals: pairs of seconds and rows.
         service: seconds of a batch of so many rows that begins at a time.
         noise: spread of the logarithm of the service time.
+        priorities: of the requests, in turn.
         changes: of the batching configuration.
     """
     rng = np.random.default_rng(7)
@@ -73,7 +74,8 @@ def simulate(arrivals, *, service=service_s, noise=0.1, **changes) -> Outcome:
         at, kind, _, what = heapq.heappop(events)
         clock.elapsed_s = max(clock.elapsed_s, at)
         if kind == 1:
-            ticket = Ticket((np.empty((what, 0), np.float32),))
+            priority = priorities[len(outcome.arrived) % len(priorities)]
+            ticket = Ticket((np.empty((what, 0), np.float32),), priority=priority)
             outcome.arrived.append(at)
             outcome.rows.append(what)
             outcome.latency_s.append(np.nan)
@@ -146,6 +148,14 @@ def test_requests_of_two_sizes_share_the_overload(peak):
     large = np.array(outcome.rows) > 1
     accepted = np.isfinite(outcome.latency_s)
     assert accepted[large].mean() > 0.2
+
+
+def test_requests_of_every_priority_meet_the_target_under_overload():
+    outcome = simulate(poisson(2.0 * CAPACITY, 4.0), priorities=(1, 3, 3, 2))
+    latency_s = np.array(outcome.latency_s)
+    p99_ms = [np.nanquantile(latency_s[turn::4], 0.99) * 1e3 for turn in range(4)]
+    assert max(p99_ms) < TARGET_MS
+    assert p99_ms[0] < p99_ms[1]
 
 
 @pytest.mark.parametrize("load", [0.6, 2.0])
