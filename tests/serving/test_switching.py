@@ -102,6 +102,7 @@ def test_a_hundred_reloads_fail_no_request_and_mix_no_versions(world, start, sum
     threads = [threading.Thread(target=ask, args=(seed,), daemon=True) for seed in range(4)]
     for thread in threads:
         thread.start()
+    until(lambda: 1 in seen)
     for version in range(2, 102):
         put(version)
         until(lambda version=version: version in seen)
