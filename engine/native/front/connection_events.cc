@@ -15,6 +15,12 @@ std::string_view text(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
 
+bool is_grpc(std::string_view content_type) {
+  static constexpr std::string_view kGrpc = "application/grpc";
+  return content_type.starts_with(kGrpc) &&
+         (content_type.size() == kGrpc.size() || content_type[kGrpc.size()] == '+' || content_type[kGrpc.size()] == ';');
+}
+
 bool is_request(const nghttp2_frame* frame) {
   return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
 }
@@ -50,7 +56,7 @@ void Connection::take_header(Stream& stream, std::string_view name, std::string_
   } else if (name == ":method") {
     stream.post = value == "POST";
   } else if (name == "content-type") {
-    stream.grpc = value.starts_with("application/grpc");
+    stream.grpc = is_grpc(value);
   } else if (name == "grpc-timeout") {
     const auto timeout = parse_timeout(value);
     stream.bad_timeout = !timeout;

@@ -110,8 +110,8 @@ class Front : private CallHandler {
   std::uint64_t next_withdrawn();
   void reply(std::uint64_t call, std::string_view message);
   void finish(std::uint64_t call, Status status, const std::string& text, bool pushback);
-  /// A conversation's message, of so many bytes, was worked on: the next one may come.
-  void handled(std::uint64_t call, std::size_t bytes);
+  /// A conversation's message, of so many bytes, was worked on: the next one may come. Whether the call is still there.
+  bool handled(std::uint64_t call, std::size_t bytes);
 
   /// Refuse new calls, wait for those in flight; whether all ended in time.
   bool drain(double grace_s);

@@ -149,15 +149,16 @@ void Front::next_message(Stream& stream) {
   }
 }
 
-void Front::handled(std::uint64_t call, std::size_t bytes) {
+bool Front::handled(std::uint64_t call, std::size_t bytes) {
   const Lock lock(mutex_);
   Stream* stream = find_call(call);
-  if (stream == nullptr) return;
+  if (stream == nullptr) return false;
   stream->python_busy = false;
   if (bytes != 0) stream->connection->consume(*stream, bytes);
   touch(*stream->connection);
   next_message(*stream);
   flush_touched(monotonic_now());
+  return true;
 }
 
 /// Take a call out of its lane, wherever it stands there, and count how it ended.
@@ -255,11 +256,13 @@ Stream* Front::find_call(std::uint64_t call) {
 
 std::optional<Event> Front::next_event() {
   Lock lock(mutex_);
-  events_ready_.wait(lock, [this] { return closed_ || !events_.empty(); });
-  if (closed_) return std::nullopt;
-  Event event = std::move(events_.front());
-  events_.pop_front();
-  return event;
+  while (true) {
+    events_ready_.wait(lock, [this] { return closed_ || !events_.empty(); });
+    if (closed_) return std::nullopt;
+    Event event = std::move(events_.front());
+    events_.pop_front();
+    if (calls_.contains(event.call)) return event;  // else its client went while it waited here
+  }
 }
 
 std::uint64_t Front::next_withdrawn() {

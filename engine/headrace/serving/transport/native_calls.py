@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import threading
 import zlib
 from collections.abc import Callable
@@ -81,29 +82,36 @@ class CallDesk:
     def watch_withdrawals(self) -> None:
         """Tell those concerned of clients that went, until the door is closed; a thread's life."""
         while (number := self._front.next_withdrawn()) != 0:
-            with self._lock:
-                found = self._open.pop(number, None)
-                if found is None:
-                    continue
-                found.withdrawn = True
-                callbacks = list(found.on_withdrawn)
-            for callback in callbacks:
-                callback()
-            if found.conversation is not None:
-                found.conversation.ended()
+            self._withdraw(number)
+
+    def _withdraw(self, number: int) -> None:
+        with self._lock:
+            found = self._open.pop(number, None)
+            if found is None:
+                return
+            found.withdrawn = True
+            callbacks = list(found.on_withdrawn)
+        for callback in callbacks:
+            callback()
+        if found.conversation is not None:
+            found.conversation.ended()
 
     def _handle(self, event: _front.Event) -> None:
-        kind, number, path, message, encoding, metadata, time_left_s, peer = event
-        if kind == _Kind.CALL:
-            opened = self._register(number)
-            call = Call(time_left_s, self._watch(opened), _decode(metadata), peer)
-            self._answer(number, path.decode("latin-1"), message, encoding, call)
-        elif kind == _Kind.OPEN:
-            opened = self._register(number)
-            call = Call(time_left_s, self._watch(opened), _decode(metadata), peer)
-            self._begin(number, path.decode("latin-1"), opened, call)
-        else:
+        kind, number, path, message, encoding, raw_metadata, time_left_s, peer = event
+        if kind not in {_Kind.CALL, _Kind.OPEN}:
             self._converse(number, kind, message, encoding)
+            return
+        try:
+            metadata = _decode(raw_metadata)
+        except HeadraceError as error:
+            self._refuse(number, error)
+            return
+        opened = self._register(number)
+        call = Call(time_left_s, self._watch(opened), metadata, peer)
+        if kind == _Kind.CALL:
+            self._answer(number, path.decode("latin-1"), message, encoding, call)
+        else:
+            self._begin(number, path.decode("latin-1"), opened, call)
 
     def _register(self, number: int) -> _Open:
         opened = _Open()
@@ -144,7 +152,8 @@ class CallDesk:
             gone = opened.withdrawn
         if gone:
             conversation.ended()
-        self._front.handled(number, 0)
+        elif not self._front.handled(number, 0):
+            self._withdraw(number)  # its client went before the call was registered: nobody will tell us again
 
     def _converse(self, number: int, kind: int, message: bytes, encoding: str) -> None:
         with self._lock:
@@ -172,17 +181,20 @@ class CallDesk:
             InvalidInputError: the bytes are not so encoded.
             ExhaustedError: the message is too large.
         """
-        if not encoding:
+        if not encoding or not message:  # an empty message is empty, whatever its flag says: gRPC's core has it so
             return message
         if encoding not in _WINDOW_BITS:
             raise UnimplementedError(f"grpc-encoding is '{encoding}'; known here: identity, {', '.join(_WINDOW_BITS)}")
         limit = self._max_message_bytes
         try:
-            content = zlib.decompressobj(_WINDOW_BITS[encoding]).decompress(message, limit + 1)
+            unpacking = zlib.decompressobj(_WINDOW_BITS[encoding])
+            content = unpacking.decompress(message, limit + 1)
         except zlib.error as error:
             raise InvalidInputError(f"{len(message)} bytes came that are no {encoding} of a message") from error
         if len(content) > limit:
             raise ExhaustedError(f"a message of more than {limit} bytes came; at most {limit} are allowed")
+        if not unpacking.eof:
+            raise InvalidInputError(f"{len(message)} bytes came that are the beginning of a message in {encoding}")
         return content
 
 
@@ -206,12 +218,23 @@ class _Replies:
 
 
 def _decode(metadata: list[tuple[bytes, bytes]]) -> list[tuple[str, str | bytes]]:
-    """Header fields as the seam has them: names and values text, values of `-bin` names bytes."""
+    """Header fields as the seam has them: names and values text, values of `-bin` names bytes.
+
+    Raises:
+        InvalidInputError: a value of a `-bin` name is not base64.
+    """
     decoded: list[tuple[str, str | bytes]] = []
     for raw_name, value in metadata:
         name = raw_name.decode("latin-1")
         if name.endswith("-bin"):
-            decoded.append((name, base64.b64decode(value + b"=" * (-len(value) % 4))))
+            decoded.append((name, _from_base64(name, value)))
         else:
             decoded.append((name, value.decode("latin-1")))
     return decoded
+
+
+def _from_base64(name: str, value: bytes) -> bytes:
+    try:
+        return base64.b64decode(value + b"=" * (-len(value) % 4))
+    except binascii.Error as error:
+        raise InvalidInputError(f"header field '{name}' is not base64: {len(value)} bytes came") from error
