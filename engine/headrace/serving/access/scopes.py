@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 
 from headrace.wire.methods import SERVICE
 
@@ -44,6 +45,7 @@ _HEALTH = "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection."
 
 
+@lru_cache(maxsize=256)  # asked for every call; a client may make paths up
 def scope_of(path: str) -> Scope | None:
     """Scope that a call of this HTTP/2 path needs; None where anybody may call it.
 
