@@ -2,8 +2,10 @@
 
 import json
 import os
+import resource
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -46,17 +48,24 @@ def test_it_answers_counts_and_ends_cleanly_on_sigterm(world, start_process, tmp
 
 
 def test_it_is_ready_soon_after_the_imports_nobody_can_avoid(start_process):
-    """Ready within 0.7 s of what importing onnxruntime, numpy and grpc takes in the same run."""
-    floor_s, ready_s = [], []
+    """Ready within 0.7 s of what importing onnxruntime, numpy and grpc takes in the same run.
+
+    Where other programs take the CPUs, both take longer; how much is seen from the imports' own time on a CPU.
+    """
+    floor_s, busy_s, ready_s = [], [], []
     for _ in range(5):
-        begin = time.perf_counter()
+        before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         subprocess.run([sys.executable, "-c", BASE_IMPORTS], check=True)
         floor_s.append(time.perf_counter() - begin)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        busy_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         begin = time.perf_counter()
         server = start_process()
         ready_s.append(time.perf_counter() - begin)
         server.stop()
-    assert min(ready_s) <= min(floor_s) + 0.7, f"imports {min(floor_s):.2f} s, ready {min(ready_s):.2f} s"
+    floor, ready = statistics.median(floor_s), statistics.median(ready_s)
+    stretch = max(1.0, floor / statistics.median(busy_s))
+    assert ready <= floor + 0.7 * stretch, f"imports {floor:.2f} s, ready {ready:.2f} s, stretched {stretch:.1f} times"
 
 
 def test_an_idle_worker_takes_less_than_150_mb(world, start_process):
