@@ -18,8 +18,8 @@ from headrace.serving.protocol.application import ServingApplication
 from headrace.serving.protocol.service import NO_TRACES, InferenceService
 from headrace.serving.runtime.backend import Placement
 from headrace.serving.telemetry.access_log import AccessLog
-from headrace.serving.telemetry.metrics import ServerCollector
-from headrace.serving.telemetry.process import ProcessMetrics, build_info
+from headrace.serving.telemetry.metrics import ServerCollector, build_info
+from headrace.serving.telemetry.process import ProcessMetrics
 from headrace.serving.telemetry.recorder import Recorder
 from headrace.serving.telemetry.trace_settings import TracePolicy, TraceSettings
 from headrace.serving.telemetry.traces import TracedApplication, Tracer

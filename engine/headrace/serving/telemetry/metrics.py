@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from headrace import __version__
 from headrace.serving.models.manager import FleetManager
 from headrace.serving.protocol.service import InferenceService
 from headrace.serving.telemetry.http_port import Page
@@ -94,6 +96,33 @@ def metrics_page(collect: Callable[[], Iterable[Metric]], accept: str) -> Page:
     """Show metrics in the format that a scraper's Accept header asks for."""
     encode, content_type = choose_encoder(accept)
     return Page(encode(_Snapshot(collect)), content_type)
+
+
+def build_info(transport: str) -> Metric:
+    """What runs.
+
+    Args:
+        transport: name of the front door.
+    """
+    build = GaugeMetricFamily("headrace_build_info", "1; what runs.", labels=("version", "python", "transport"))
+    build.add_metric((__version__, platform.python_version(), transport), 1.0)
+    return build
+
+
+def worker_metrics(serving: Mapping[int, int], restarts: Mapping[int, int]) -> Iterator[Metric]:
+    """What a supervisor knows of its workers.
+
+    Args:
+        serving: process ids of those that serve, by number.
+        restarts: how often each was started again, by number.
+    """
+    info = GaugeMetricFamily("headrace_worker_info", "1 for every worker that serves.", labels=("worker", "pid"))
+    for number, pid in serving.items():
+        info.add_metric((str(number), str(pid)), 1.0)
+    started = CounterMetricFamily("headrace_worker_restarts", "Workers started again.", labels=("worker",))
+    for number, count in restarts.items():
+        started.add_metric((str(number),), count)
+    yield from (info, started)
 
 
 class _Snapshot(Collector):

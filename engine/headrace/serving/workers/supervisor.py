@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from headrace.core.errors import HeadraceError, UnavailableError
@@ -19,6 +18,7 @@ from headrace.serving.models.change import FOLLOW, Change
 from headrace.serving.ports import check_ports
 from headrace.serving.telemetry.http_port import HttpPort
 from headrace.serving.telemetry.merge import Families, add_up, merge, sums, to_families
+from headrace.serving.telemetry.metrics import worker_metrics
 from headrace.serving.telemetry.probes import Phase, Probes
 from headrace.serving.telemetry.process import ProcessMetrics
 from headrace.serving.workers.calls import SharedCalls
@@ -219,16 +219,10 @@ class Supervisor:
             now["supervisor"] = to_families(self._process.collect())
             page = list(merge(now, self._left))
         yield from page
-        yield from self._workers()
-
-    def _workers(self) -> Iterator[Metric]:
-        info = GaugeMetricFamily("headrace_worker_info", "1 for every worker that serves.", labels=("worker", "pid"))
-        for worker in self._roster.workers:
-            info.add_metric((str(worker.number), str(worker.pid)), 1.0)
-        restarts = CounterMetricFamily("headrace_worker_restarts", "Workers started again.", labels=("worker",))
-        for slot in self._slots:
-            restarts.add_metric((str(slot.number),), slot.restarts)
-        yield from (info, restarts)
+        yield from worker_metrics(
+            {worker.number: worker.pid for worker in self._roster.workers},
+            {slot.number: slot.restarts for slot in self._slots},
+        )
 
 
 def supervise(config: ServingConfig) -> None:
