@@ -109,14 +109,14 @@ void DoorWorld::serve() {
 }
 
 void DoorWorld::talk(const Event& event) {
-  if (event.kind == EventKind::kOpen) return front.handled(event.call, 0);
-  if (event.kind == EventKind::kHalfClose) {
+  const bool is_message = event.kind == EventKind::kMessage;
+  if (is_message) {
+    for (std::size_t i = 0; i < event.message.size() % 4; ++i) front.reply(event.call, event.message);
+    if (event.message.size() == 9) front.finish(event.call, Status::kInvalidArgument, "nine bytes", false);
+  } else if (event.kind == EventKind::kHalfClose) {
     front.finish(event.call, Status::kOk, "", false);
-    return front.handled(event.call, 0);
   }
-  for (std::size_t i = 0; i < event.message.size() % 4; ++i) front.reply(event.call, event.message);
-  if (event.message.size() == 9) front.finish(event.call, Status::kInvalidArgument, "nine bytes", false);
-  front.handled(event.call, event.message.size() + kFrameHeaderBytes);
+  front.handled(event.call, is_message ? event.message.size() + kFrameHeaderBytes : 0);
 }
 
 void DoorWorld::interfere(unsigned turn) {
