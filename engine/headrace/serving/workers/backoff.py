@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FIRST_S = 0.25
 LAST_S = 30.0
-STEADY_S = 2.0
+STEADY_S = 1.0
 """A worker that served for so long did not fail because it was started: its end counts alone."""
 
 FREE = 2
