@@ -315,6 +315,12 @@ def victim(serve) -> Iterator[Victim]:
     assert "Traceback" not in found.log.read_text()
 
 
+@pytest.fixture(params=DOORS)
+def wire_door(request) -> str:
+    """Each front door in turn, by name."""
+    return request.param
+
+
 @pytest.fixture
 def told() -> type[Told]:
     return Told

@@ -25,6 +25,7 @@ def test_a_huge_declared_length_is_refused_before_it_comes(victim, frame_of):
 def test_a_message_above_the_limit_is_refused_and_one_at_the_limit_is_read(serve, frame_of):
     small = serve(limits={"max_message_bytes": 100_000})
     with small.connect() as connection:
+        connection.read_until(lambda: connection.windows[0] > 100_001, 5)
         big = connection.ask(bytes(100_001))
         assert connection.answer(big).status == RESOURCE_EXHAUSTED
         just = connection.ask(b"\x0a\x9c\x8d\x06" + b"m" * 99_996)  # a model's name, for the rest of the message
