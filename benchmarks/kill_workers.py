@@ -41,7 +41,7 @@ class Account:
     """One client's account: requests answered, and when and with what the others failed."""
 
     answered: int = 0
-    failures: list[tuple[float, float, str]] = field(default_factory=list)
+    failures: list[tuple[float, float, str, str]] = field(default_factory=list)
 
 
 class Clients:
@@ -70,7 +70,7 @@ class Clients:
                     client.infer("forest", rows)
                     account.answered += 1
                 except HeadraceError as error:
-                    account.failures.append((asked_at, time.monotonic(), error.code.value))
+                    account.failures.append((asked_at, time.monotonic(), error.code.value, error.message))
 
 
 def serving_events(log: Path) -> list[dict[str, Any]]:
@@ -130,14 +130,16 @@ def _wait_for_successor(log: Path, count: int) -> list[dict[str, Any]]:
 
 def _report(clients: Clients, killed_at: list[float], seconds: dict[str, list[float]], code: int) -> dict[str, Any]:
     failures = [failure for account in clients.accounts for failure in account.failures]
-    in_flight = [
-        one for one in failures if any(one[0] <= moment + UNNOTICED_S and moment <= one[1] for moment in killed_at)
-    ]
+    stray = [one for one in failures if not any(one[0] <= at + UNNOTICED_S and at <= one[1] for at in killed_at)]
     return {
         "kills": len(killed_at),
         "answered": sum(account.answered for account in clients.accounts),
         "failed": len(failures),
-        "failed_in_flight_at_a_kill": len(in_flight),
+        "failed_in_flight_at_a_kill": len(failures) - len(stray),
+        "others": [
+            {"s_after_a_kill": round(one[0] - max(at for at in killed_at if at <= one[1]), 3), "text": one[3]}
+            for one in stray[:10]
+        ],
         "codes": sorted({one[2] for one in failures}),
         **{
             f"{name}_s": {"median": round(float(np.median(values)), 3), "max": round(max(values), 3)}
