@@ -40,6 +40,23 @@ class PythonPolicy:
         return [item.position for item in next_batch(levels, max_batch_rows)]
 
 
+class NativePolicy:
+    """`engine/native/front/policy.h`, and the order in which a lane takes its requests."""
+
+    def admits(self, rows, **given):
+        return _rules().admits(rows, **given)
+
+    def fires_at(self, rows, oldest_at, running, **given):
+        return _rules().fires_at(rows, oldest_at, running, **given)
+
+    def select(self, waiting, max_batch_rows):
+        return _rules().select(waiting, max_batch_rows)
+
+
+def _rules():
+    return pytest.importorskip("headrace.serving.transport._rules", reason="the native door is not built here")
+
+
 def in_order(waiting):
     """Positions by the rule of order, naively."""
     keys = [arrival + (priority - 1) * PRIORITY_STEP_S for _, priority, arrival in waiting]
@@ -58,7 +75,9 @@ def queues(draw):
     return waiting
 
 
-@pytest.mark.parametrize("policy", [pytest.param(PythonPolicy(), id="python")])
+@pytest.mark.parametrize(
+    "policy", [pytest.param(PythonPolicy(), id="python"), pytest.param(NativePolicy(), id="native")]
+)
 class TestRules:
     """An implementation offers `admits`, `fires_at` and `select`; times are seconds, positions count from 0."""
 
