@@ -1,8 +1,10 @@
 """Several workers behind one port, as real processes: kills, changes, statistics, drains."""
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ import pytest
 from headrace.client import Client
 from headrace.core.errors import EXIT_CODES, Code, HeadraceError, InvalidInputError, UnavailableError
 from headrace.monitoring import read_predictions
+from headrace.serving.access import make_key
 from headrace.serving.workers.backoff import delay_s, restarts_in_a_row
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.methods import METHODS
@@ -356,3 +359,31 @@ def test_bad_input_is_refused_by_workers_as_by_one_process(start_workers):
     server = start_workers()
     with fresh_client(server) as client, pytest.raises(InvalidInputError, match="shape"):
         client.infer("late", np.ones((1, 9), np.float32))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_workers_speak_tls_and_ask_for_keys(start_workers, tmp_path):
+    certificate, key, keys = (tmp_path / name for name in ("server.pem", "server.key", "keys.toml"))
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-keyout", key, "-out", certificate, "-subj", "/CN=server", "-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    secret, entry = make_key("job", ("read",))
+    keys.write_text(entry)
+    tls = {"certificate": str(certificate), "key": str(key), "client_ca": None}
+    server = start_workers(tls=tls, access=str(keys), limits={"max_message_bytes": 4096})
+    trusted = grpc.ssl_channel_credentials(certificate.read_bytes())
+    method = METHODS["ModelReady"]
+    request = method.request(name="late").SerializeToString()
+    for _ in range(4):
+        options = (("grpc.use_local_subchannel_pool", 1),)
+        with grpc.secure_channel(server.address, trusted, options=options) as channel:
+            ready = channel.unary_unary(method.path, lambda given: given, method.response.FromString)
+            assert ready(request, metadata=(("x-api-key", secret),), timeout=20).ready
+            with pytest.raises(grpc.RpcError) as caught:
+                ready(request, timeout=20)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
