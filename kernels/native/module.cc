@@ -75,6 +75,7 @@ void bind_forest(nb::module_& module, const char* name) {
              Vector<std::int32_t> node_left, Vector<std::int32_t> node_right, Vector<std::int32_t> tree_root,
              Matrix<std::int32_t> tree_targets, Matrix<Sum> leaf_values, Vector<Sum> base,
              const std::string& instructions, const std::string& method) {
+            const nb::gil_scoped_release released;  // a server goes on answering while it loads a forest
             const Arrays arrays{n_features,
                                 n_targets,
                                 span_of<std::int32_t>(column_feature),
