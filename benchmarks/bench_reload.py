@@ -79,6 +79,7 @@ def train(size: Size) -> tuple[npt.NDArray[np.float32], list[tuple[bytes, Scores
     values = random.normal(size=(2 * size.rows + 2_000, 40)).astype(np.float32)
     labels = values[:, 0] + values[:, 1] * values[:, 2] + random.normal(size=len(values)) > 0
     parameters = {"objective": "binary", "num_leaves": size.leaves, "min_data_in_leaf": 2, "verbose": -1, "seed": 7}
+    parameters["num_threads"] = 1
     asked, models = values[: size.rows], []
     for known in (labels, ~labels):
         booster = lightgbm.train(parameters, lightgbm.Dataset(values, known), num_boost_round=size.trees)
