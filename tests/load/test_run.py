@@ -53,7 +53,7 @@ def test_a_wrong_answer_is_counted_and_told(address, portable, right_answers, tm
     sums[123] += 0.5
     np.save(tmp_path / "wrong.npy", sums)
     content = {**right_answers, "expected": tmp_path / "wrong.npy"}
-    check = run_load(plan_for(address, content=content, requests=1000), portable=portable).observed.check
+    check = run_load(plan_for(address, content=content, requests=1000, duration_s=30.0), portable=portable).observed.check
     assert check.checked == 1000
     assert check.mismatches == 2
     assert check.first_mismatch >= 0
@@ -192,7 +192,7 @@ def test_connections_that_are_told_to_go_lose_nothing(sample_server, extension):
 
 
 def test_a_run_that_ends_in_its_warm_up_says_that_nothing_was_measured(address, portable):
-    result = run_load(plan_for(address, requests=20, warmup_s=5.0), portable=portable)
+    result = run_load(plan_for(address, requests=20, warmup_s=30.0), portable=portable)
     assert result.ok.answers == 0
     assert any("nothing was measured" in text for text in result.warnings)
 
