@@ -107,6 +107,7 @@ void bind_forest(nb::module_& module, const char* name) {
 }  // namespace headrace::forest
 
 NB_MODULE(_forest, module) {
+  nb::set_leak_warnings(false);  // threads that the interpreter does not wait for may hold objects when it ends
   using namespace headrace::forest;
   module.attr("__doc__") = "Forest kernels.";
   bind_forest<double>(module, "Forest64");

@@ -110,6 +110,7 @@ Nanos nanos(double seconds) { return seconds < 0 ? kNever : static_cast<Nanos>(s
 }  // namespace headrace
 
 NB_MODULE(_front, m) {
+  nb::set_leak_warnings(false);  // threads that the interpreter does not wait for may hold objects when it ends
   using namespace headrace;
   m.attr("NGHTTP2_VERSION") = nghttp2_version(0)->version_str;
   m.attr("TLS") = TlsContext::available();
