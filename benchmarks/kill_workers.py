@@ -30,7 +30,7 @@ from headrace.client import Client
 from headrace.core.errors import HeadraceError
 
 BACK_S = 2.0
-UNNOTICED_S = 0.1
+UNNOTICED_S = 0.25
 """A client's library may take so long to notice a broken connection; what it sends there was in flight too."""
 
 HEAL_LIMIT_S = 60.0
