@@ -4,13 +4,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+comma := ,
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := engine kernels benchmarks tests examples protos
 NATIVE := CMakeLists.txt $(wildcard engine/native/*/*.cc engine/native/*/*.h engine/native/*/CMakeLists.txt \
 	kernels/native/*.cc kernels/native/*.h kernels/native/CMakeLists.txt)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help demo test lint types format protos bench bench-smoke wheel docs clean
+.PHONY: help demo test lint types format protos bench bench-smoke wheel docs clean sanitize fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +99,30 @@ wheel: $(VENV)/.dev ## build the wheel into dist/, libnghttp2 and OpenSSL inside
 	@$(BIN)/python -m build --wheel --outdir build/wheel
 	@if ls build/wheel/*-linux_*.whl >/dev/null 2>&1; then PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair -w dist build/wheel/*.whl; \
 	else mkdir -p dist && cp build/wheel/*.whl dist/; fi
+
+SANITIZED := build/sanitize-address build/sanitize-thread
+$(SANITIZED): $(VENV)/.dev
+	@cmake -S . -B $@ -G Ninja -DCMAKE_BUILD_TYPE=Debug -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+		-DHEADRACE_SANITIZE=$(if $(findstring address,$@),address$(comma)undefined,thread) > /dev/null
+
+sanitize: $(SANITIZED) ## the native door under address, undefined-behaviour and thread sanitizers (a quarter of an hour)
+	@cmake --build build/sanitize-thread --target hammer && build/sanitize-thread/engine/native/fuzz/hammer 60
+	@cmake --build build/sanitize-address --target _front _rules hammer
+	@build/sanitize-address/engine/native/fuzz/hammer 30
+	@LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so) $$(gcc -print-file-name=libstdc++.so)" \
+		ASAN_OPTIONS=detect_leaks=0,abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1,print_stacktrace=1 \
+		HEADRACE_FRONT=build/sanitize-address/engine/native/front PYTHONPATH=tests/serving/native/overlay \
+		$(BIN)/python -m pytest tests/serving -k native
+
+FUZZ_SECONDS ?= 300
+fuzz: $(VENV)/.dev ## fuzz the native door with clang's libFuzzer, FUZZ_SECONDS a target; the corpus grows
+	@CC=clang-14 CXX=clang++-14 cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DHEADRACE_FUZZ=ON \
+		-DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python > /dev/null
+	@cmake --build build/fuzz --target fuzz_reader fuzz_connection fuzz_front
+	@for target in reader connection front; do \
+		build/fuzz/engine/native/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -timeout=30 \
+			-artifact_prefix=build/fuzz/ engine/native/fuzz/corpus/$$target || exit 1; \
+	done
 
 clean: ## remove what was built (not the environments)
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
