@@ -11,7 +11,7 @@ NATIVE := CMakeLists.txt $(wildcard engine/native/*/*.cc engine/native/*/*.h eng
 	kernels/native/*.cc kernels/native/*.h kernels/native/CMakeLists.txt)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help demo test lint types format protos bench bench-smoke wheel docs clean sanitize fuzz
+.PHONY: help demo test lint types format protos bench bench-smoke bench-peers wheel docs clean sanitize fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,10 @@ bench: $(VENV)/.dev $(VENV)/.kernels ## measure against the rivals, check every 
 bench-smoke: $(VENV)/.dev $(VENV)/.kernels ## the same with small sizes
 	@$(BIN)/python benchmarks/run.py --smoke
 
+bench-peers: $(VENV)/.dev $(VENV)/.kernels ## set up Triton, MLServer and a C++ echo in build/peers, and measure the server beside them
+	@$(BIN)/python benchmarks/bench_peers.py --setup build/peers
+	@$(BIN)/python benchmarks/bench_peers.py --peers build/peers --page benchmarks/serving.md
+
 wheel: $(VENV)/.dev ## build the wheel into dist/, libnghttp2 and OpenSSL inside
 	@rm -rf build/wheel
 	@$(BIN)/python -m build --wheel --outdir build/wheel
@@ -112,7 +116,7 @@ sanitize: $(SANITIZED) ## the native door under address, undefined-behaviour and
 	@LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so) $$(gcc -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0,abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1,print_stacktrace=1 \
 		HEADRACE_FRONT=build/sanitize-address/engine/native/front PYTHONPATH=tests/serving/native/overlay \
-		$(BIN)/python -m pytest tests/serving -k native
+		$(BIN)/python -m pytest tests/serving -k 'native and not 150_mb and not crash_loop'
 
 FUZZ_SECONDS ?= 300
 fuzz: $(VENV)/.dev ## fuzz the native door with clang's libFuzzer, FUZZ_SECONDS a target; the corpus grows
