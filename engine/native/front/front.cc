@@ -317,7 +317,7 @@ Nanos Front::next_time() {
 
 void Front::publish(Routes routes) {
   const Lock lock(mutex_);
-  routes_ = std::move(routes);
+  routes_.swap(routes);  // what was served before is let go by the caller, without the lock
 }
 
 void Front::set_parameters(Lane& lane, const BatchParameters& parameters) {

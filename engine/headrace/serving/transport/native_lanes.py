@@ -6,6 +6,7 @@ import itertools
 import math
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import uuid4
 from weakref import WeakKeyDictionary
@@ -133,14 +134,24 @@ class LaneBook:
         """Run batches until the door is closed; an executor thread's life."""
         runners: WeakKeyDictionary[ServedVersion, Runner] = WeakKeyDictionary()
         while (batch := self._front.take()) is not None:
-            state = self._by_key[batch.key]
-            runner = runners.get(state.version)
-            if runner is None:
-                runner = runners[state.version] = state.version.session.runner()
-            self._answer(state, runner, batch, EXTRA_RUNS)
-            del batch, state, runner
+            try:
+                state = self._by_key[batch.key]
+                runner = runners.get(state.version)
+                if runner is None:
+                    runner = runners[state.version] = state.version.session.runner()
+                self._answer(state, runner, batch, EXTRA_RUNS)
+                del state, runner
+            except Exception as error:  # noqa: BLE001  nobody foresaw it: the thread goes on, and no client waits for ever
+                self._give_up(batch, error)
+            del batch
             if self._retired:
                 self._sweep()
+
+    def _give_up(self, batch: _front.Batch, error: Exception) -> None:
+        correlation_id = uuid4().hex[:12]
+        _LOG.error("executor_failed", correlation_id=correlation_id, exc_info=error)
+        with suppress(RuntimeError):  # it was answered before that
+            self._front.fail(batch, STATUS_NUMBERS[Code.INTERNAL], f"the batch failed; correlation id {correlation_id}")
 
     def _open(self, version: ServedVersion) -> None:
         spec = _spec(version, next(self._keys), members=self._recorder is not None)
