@@ -306,6 +306,8 @@ std::vector<Member> Front::complete(std::unique_ptr<Batch> batch, const std::vec
   const Lock lock(mutex_);
   now_ = monotonic_now();
   std::vector<Member> answered;
+  batch->lane->statistics.rows += batch->rows;
+  ++batch->lane->statistics.batches;
   std::size_t row = 0;
   for (const auto& member : batch->members) {
     if (Stream* stream = std::exchange(member->stream, nullptr)) {

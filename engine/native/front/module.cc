@@ -96,6 +96,8 @@ nb::dict to_dict(const LaneStatistics& statistics) {
   nb::dict dict;
   dict["requests"] = std::vector<std::uint64_t>(statistics.requests.begin(), statistics.requests.end());
   dict["dropped"] = std::vector<std::uint64_t>(statistics.dropped.begin(), statistics.dropped.end());
+  dict["rows"] = statistics.rows;
+  dict["batches"] = statistics.batches;
   dict["latency"] = histogram(statistics.latency);
   dict["failed_latency"] = histogram(statistics.failed_latency);
   dict["queue"] = histogram(statistics.queue);

@@ -51,6 +51,8 @@ struct LaneStatistics {
 
   std::array<std::uint64_t, kStatusCount> requests{};
   std::array<std::uint64_t, kDropCount> dropped{};
+  std::uint64_t rows = 0;     // answered
+  std::uint64_t batches = 0;  // answered
   Histogram latency;
   Histogram failed_latency;
   Histogram queue;

@@ -218,12 +218,19 @@ class VersionStatistics:
         with self._lock:
             (self._cache_hit_latency if hit else self._cache_miss_latency).observe(seconds)
 
-    def batch_ran(self, rows: int, times: BatchTimes) -> None:
-        """Count a batch that was answered."""
+    def batch_ran(self, rows: int, times: BatchTimes, *, counted: bool = False) -> None:
+        """Count a batch that was answered.
+
+        Args:
+            rows: its rows.
+            times: its phases.
+            counted: a feed has counted batch and rows already, before their clients could know of it.
+        """
         waits_s, assemble_s, infer_s, split_s = times
         with self._lock:
-            self._batches += 1
-            self._rows += rows
+            if not counted:
+                self._batches += 1
+                self._rows += rows
             self._last_inference_s = time.time()
             observe = self._queue.observe
             for wait_s in waits_s:

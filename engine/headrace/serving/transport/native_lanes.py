@@ -83,6 +83,8 @@ class LaneFeed:
         totals = Totals(
             requests=requests,
             dropped=dropped,
+            rows=counted["rows"],
+            batches=counted["batches"],
             latency=Histogram(LATENCY_BOUNDS_S, *counted["latency"]),
             failed_latency=Histogram(LATENCY_BOUNDS_S, *counted["failed_latency"]),
         )
@@ -222,7 +224,7 @@ class LaneBook:
         if answered:
             self._record(state.version, answered, inputs, outputs)
         times = BatchTimes((), assembled - start, inferred - assembled, done - inferred)
-        state.version.statistics.batch_ran(rows, times)
+        state.version.statistics.batch_ran(rows, times, counted=True)
         if state.controller is not None:
             now = time.monotonic()
             with state.lock:
