@@ -53,7 +53,8 @@ def test_a_wrong_answer_is_counted_and_told(address, portable, right_answers, tm
     sums[123] += 0.5
     np.save(tmp_path / "wrong.npy", sums)
     content = {**right_answers, "expected": tmp_path / "wrong.npy"}
-    check = run_load(plan_for(address, content=content, requests=1000, duration_s=30.0), portable=portable).observed.check
+    plan = plan_for(address, content=content, requests=1000, duration_s=30.0)
+    check = run_load(plan, portable=portable).observed.check
     assert check.checked == 1000
     assert check.mismatches == 2
     assert check.first_mismatch >= 0
