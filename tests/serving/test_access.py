@@ -6,6 +6,7 @@ import time
 import grpc
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from headrace.core.clock import ManualClock
 from headrace.core.errors import (
@@ -138,7 +139,7 @@ def test_open_methods_need_no_key(keys):
     assert guard(keys).answer(METHODS["ServerLive"].path, b"x", call()) == b"x"
 
 
-def test_a_changed_file_is_followed_and_a_wrong_one_is_not(keys, capsys):
+def test_a_changed_file_is_followed_and_a_wrong_one_is_not(keys):
     clock = ManualClock()
     guarded = guard(keys, clock)
     path = METHODS["ModelInfer"].path
@@ -148,14 +149,14 @@ def test_a_changed_file_is_followed_and_a_wrong_one_is_not(keys, capsys):
     guarded.answer(path, b"", call(("x-api-key", "new")))
     with pytest.raises(UnauthenticatedError):
         guarded.answer(path, b"", call(("x-api-key", "s3cret")))
-    keys.write_text("[[keys]]\nname = 3\n")
-    clock.advance(LOOK_S)
-    guarded.answer(path, b"", call(("x-api-key", "new")))
-    keys.unlink()
-    clock.advance(LOOK_S)
-    guarded.answer(path, b"", call(("x-api-key", "new")))
-    told = capsys.readouterr().out
-    assert told.count("access_file_refused") == 2
+    with capture_logs() as events:
+        keys.write_text("[[keys]]\nname = 3\n")
+        clock.advance(LOOK_S)
+        guarded.answer(path, b"", call(("x-api-key", "new")))
+        keys.unlink()
+        clock.advance(LOOK_S)
+        guarded.answer(path, b"", call(("x-api-key", "new")))
+    assert [event["event"] for event in events].count("access_file_refused") == 2
 
 
 @pytest.mark.parametrize(

@@ -186,13 +186,28 @@ void Front::poll(Lock& lock, Nanos until) {
   flush_touched(now_);
   std::array<epoll_event, 256> events;
   const Nanos timeout = until == kNever ? -1 : std::max<Nanos>(0, until - monotonic_now());
+  const bool hungry = !events_.empty() && idle_workers_ != 0;
+  const std::uint64_t taken = taken_events_.load(std::memory_order_relaxed);
   lock.unlock();
   const int count = wait_for_events(epoll_, events.data(), static_cast<int>(events.size()), timeout);
+  let_others_in(hungry, taken);
   lock.lock();
   now_ = monotonic_now();
   for (int i = 0; i < count; ++i) on_event(events[static_cast<std::size_t>(i)].data.u64, events[static_cast<std::size_t>(i)].events, now_);
   if (now_ >= next_tick_) tick(now_);
   flush_touched(now_);
+}
+
+/// Let those in who wait for the lock, and those who were told of an event. A mutex is not fair: with a client that sends
+/// without a pause, the leader would take it again before a waiting thread is awake.
+void Front::let_others_in(bool hungry, std::uint64_t taken) {
+  const auto somebody_waits = [&] {
+    return wanting_.load(std::memory_order_relaxed) != 0 ||
+           (hungry && taken_events_.load(std::memory_order_relaxed) == taken);
+  };
+  if (!somebody_waits()) return;
+  const Nanos until = monotonic_now() + 200 * kMicrosecond;
+  while (somebody_waits() && monotonic_now() < until) std::this_thread::yield();
 }
 
 void Front::on_event(std::uint64_t serial, std::uint32_t events, Nanos now) {

@@ -128,6 +128,19 @@ class Front : private CallHandler {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
+  /// The lock, taken by a thread that does not lead: the leader lets it in.
+  class Entry {
+   public:
+    explicit Entry(Front& front) : lock_(front.mutex_, std::defer_lock) {
+      front.wanting_.fetch_add(1, std::memory_order_relaxed);
+      lock_.lock();
+      front.wanting_.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+   private:
+    Lock lock_;
+  };
+
   // front_calls.cc: what connections tell, and what becomes of it.
   void began(Stream& stream) override;
   void received(Stream& stream, std::string_view message, bool compressed) override;
@@ -150,6 +163,7 @@ class Front : private CallHandler {
   void attend();
   void lead(Lock& lock, Nanos until);
   void poll(Lock& lock, Nanos until);
+  void let_others_in(bool hungry, std::uint64_t taken);
   void on_event(std::uint64_t serial, std::uint32_t events, Nanos now);
   void accept_all(Nanos now);
   void drop(std::uint64_t serial);
@@ -168,6 +182,8 @@ class Front : private CallHandler {
   int listener_ = -1;
 
   std::mutex mutex_;
+  std::atomic<unsigned> wanting_{0};               // threads that wait for the lock
+  std::atomic<std::uint64_t> taken_events_{0};     // events that Python has taken
   std::condition_variable executors_;
   std::condition_variable attendant_;
   std::condition_variable events_ready_;
@@ -197,6 +213,7 @@ class Front : private CallHandler {
   bool leading_ = false;
   bool attendant_sleeps_ = false;
   std::size_t executors_waiting_ = 0;
+  std::size_t idle_workers_ = 0;  // threads of Python's that wait for an event
   std::size_t running_ = 0;
   Nanos unattended_ = 0;
   Nanos last_batch_ = 0;

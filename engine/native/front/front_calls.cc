@@ -150,7 +150,7 @@ void Front::next_message(Stream& stream) {
 }
 
 bool Front::handled(std::uint64_t call, std::size_t bytes) {
-  const Lock lock(mutex_);
+  const Entry entry(*this);
   Stream* stream = find_call(call);
   if (stream == nullptr) return false;
   stream->python_busy = false;
@@ -257,9 +257,12 @@ Stream* Front::find_call(std::uint64_t call) {
 std::optional<Event> Front::next_event() {
   Lock lock(mutex_);
   while (true) {
+    ++idle_workers_;
     events_ready_.wait(lock, [this] { return closed_ || !events_.empty(); });
+    --idle_workers_;
     if (closed_) return std::nullopt;
     Event event = std::move(events_.front());
+    taken_events_.fetch_add(1, std::memory_order_relaxed);
     events_.pop_front();
     if (calls_.contains(event.call)) return event;  // else its client went while it waited here
   }
@@ -275,7 +278,7 @@ std::uint64_t Front::next_withdrawn() {
 }
 
 void Front::reply(std::uint64_t call, std::string_view message) {
-  const Lock lock(mutex_);
+  const Entry entry(*this);
   Stream* stream = find_call(call);
   if (stream == nullptr || stream->finished) return;
   now_ = monotonic_now();
@@ -294,7 +297,7 @@ void Front::reply(std::uint64_t call, std::string_view message) {
 }
 
 void Front::finish(std::uint64_t call, Status status, const std::string& text, bool pushback) {
-  const Lock lock(mutex_);
+  const Entry entry(*this);
   Stream* stream = find_call(call);
   if (stream == nullptr || stream->finished) return;
   now_ = monotonic_now();
@@ -303,7 +306,7 @@ void Front::finish(std::uint64_t call, Status status, const std::string& text, b
 }
 
 std::vector<Member> Front::complete(std::unique_ptr<Batch> batch, const std::vector<OutputView>& outputs) {
-  const Lock lock(mutex_);
+  const Entry entry(*this);
   now_ = monotonic_now();
   std::vector<Member> answered;
   batch->lane->statistics.rows += batch->rows;
@@ -329,14 +332,14 @@ std::vector<Member> Front::complete(std::unique_ptr<Batch> batch, const std::vec
 }
 
 std::pair<std::unique_ptr<Batch>, std::unique_ptr<Batch>> Front::halve(std::unique_ptr<Batch> batch) {
-  const Lock lock(mutex_);
+  const Entry entry(*this);
   ++running_;
   Lane& lane = *batch->lane;
   return lane.halve(std::move(batch));
 }
 
 void Front::fail(std::unique_ptr<Batch> batch, Status status, const std::string& text) {
-  const Lock lock(mutex_);
+  const Entry entry(*this);
   now_ = monotonic_now();
   for (const auto& member : batch->members) {
     if (Stream* stream = member->stream) end(*stream, status, text);
