@@ -13,6 +13,7 @@ from headrace.serving.batching.policy import NOW, PRIORITY_STEP_S, BatchPolicy, 
 from headrace.serving.batching.tickets import Batch, Ticket
 
 MAX_QUEUE_ROWS = 100
+READ_AT_ONCE = {"unread_s": 0.0, "unread_bound_s": 1.0}
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Item:
 class PythonPolicy:
     """`serving.batching.policy` as plain functions."""
 
-    def admits(self, rows, *, waiting_rows, running, admit_rows, max_queue_rows, parallel):
-        parameters = Parameters(0.0, 8, admit_rows)
-        return BatchPolicy(parallel, max_queue_rows).admits(rows, parameters, waiting_rows, running).value
+    def admits(self, rows, *, waiting_rows, running, admit_rows, max_queue_rows, parallel, unread_s, unread_bound_s):
+        parameters = Parameters(0.0, 8, admit_rows, unread_bound_s)
+        policy = BatchPolicy(parallel, max_queue_rows)
+        return policy.admits(rows, parameters, waiting_rows, running, unread_s=unread_s).value
 
     def fires_at(self, rows, oldest_at, running, *, max_batch_rows, window_s, parallel):
         parameters = Parameters(window_s, max_batch_rows)
@@ -94,11 +96,22 @@ class TestRules:
         ],
     )
     def test_a_request_is_admitted_idle_or_within_both_bounds(self, policy, rows, waiting_rows, running, outcome):
-        bounds = {"admit_rows": 20, "max_queue_rows": MAX_QUEUE_ROWS, "parallel": 2}
+        bounds = {"admit_rows": 20, "max_queue_rows": MAX_QUEUE_ROWS, "parallel": 2} | READ_AT_ONCE
         assert policy.admits(rows, waiting_rows=waiting_rows, running=running, **bounds) == outcome
 
+    @pytest.mark.parametrize(
+        ("unread_s", "waiting_rows", "running", "outcome"),
+        [(0.002, 1, 2, "taken"), (0.0021, 1, 2, "shed"), (0.0021, 0, 2, "shed"), (5.0, 0, 1, "taken")],
+    )
+    def test_a_request_that_was_read_late_is_shed_unless_an_executor_is_idle(
+        self, policy, unread_s, waiting_rows, running, outcome
+    ):
+        bounds = {"admit_rows": 20, "max_queue_rows": MAX_QUEUE_ROWS, "parallel": 2, "unread_bound_s": 0.002}
+        given = {"waiting_rows": waiting_rows, "running": running, "unread_s": unread_s}
+        assert policy.admits(1, **given, **bounds) == outcome
+
     def test_a_request_larger_than_the_queue_waits_alone_where_nothing_is_shed(self, policy):
-        bounds = {"admit_rows": 2**62, "max_queue_rows": 10, "parallel": 1}
+        bounds = {"admit_rows": 2**62, "max_queue_rows": 10, "parallel": 1} | READ_AT_ONCE
         assert policy.admits(50, waiting_rows=0, running=1, **bounds) == "taken"
         assert policy.admits(50, waiting_rows=1, running=1, **bounds) == "full"
 

@@ -133,7 +133,7 @@ def test_a_full_queue_sheds_load_and_says_when_to_come_back(slow, busy):
     until(lambda: version_of(server).running_batches == 1)
     waiting = [ask(client, busy), ask(client, busy)]
     until(lambda: version_of(server).waiting_rows == 2)
-    with pytest.raises(ExhaustedError, match="2 rows wait, at most 2"):
+    with pytest.raises(ExhaustedError, match="full: at most 2 rows may wait"):
         client.infer("slow", busy)
     for wait in (first, *waiting):
         assert wait().scores.tolist() == busy[0, :1].tolist()

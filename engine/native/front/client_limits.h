@@ -1,6 +1,7 @@
 // What one client may take from the server.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -28,16 +29,18 @@ inline constexpr std::size_t kUnreadBytes = 64 << 20;
 /// A request, and a client that reads its answers, must make progress within this time.
 inline constexpr Nanos kStalled = 30 * kSecond;
 
-/// Events that a client may cause and that cost the server work without an answer to show for it (resets of streams,
-/// PING, SETTINGS, empty frames): a burst, then a rate. Beyond it the connection is closed with ENHANCE_YOUR_CALM.
-class FloodGuard {
+/// What may happen so often in a burst, and so often after that. Not locked: its owner is.
+class TokenBucket {
  public:
-  bool allow(Nanos now) {
+  TokenBucket(std::int64_t burst, Nanos per_token) : burst_(burst), per_token_(per_token), tokens_(burst) {}
+
+  /// Take a token; false where there is none.
+  bool take(Nanos now) {
     if (refilled_ == 0) refilled_ = now;
-    const Nanos refill = (now - refilled_) / kPerEvent;
+    const Nanos refill = (now - refilled_) / per_token_;
     if (refill > 0) {
-      tokens_ = refill > kBurst ? kBurst : (tokens_ + refill > kBurst ? kBurst : tokens_ + refill);
-      refilled_ += refill * kPerEvent;
+      tokens_ = std::min(tokens_ + std::min(refill, burst_), burst_);
+      refilled_ += refill * per_token_;
     }
     if (tokens_ == 0) return false;
     --tokens_;
@@ -45,10 +48,14 @@ class FloodGuard {
   }
 
  private:
-  static constexpr std::int64_t kBurst = 2000;
-  static constexpr Nanos kPerEvent = 2 * kMillisecond;
-  std::int64_t tokens_ = kBurst;
+  const std::int64_t burst_;
+  const Nanos per_token_;
+  std::int64_t tokens_;
   Nanos refilled_ = 0;
 };
+
+/// Events that a client may cause and that cost the server work without an answer to show for it (resets of streams,
+/// PING, SETTINGS, empty frames). Beyond it the connection is closed with ENHANCE_YOUR_CALM.
+inline TokenBucket flood_guard() { return {2000, 2 * kMillisecond}; }
 
 }  // namespace headrace

@@ -8,8 +8,8 @@
 namespace headrace {
 namespace {
 
-constexpr std::size_t kReadBytes = 256 << 10;
-constexpr std::size_t kTurnBytes = 512 << 10;  // then others are read, however much one client has sent
+constexpr std::size_t kReadBytes = 128 << 10;
+constexpr std::size_t kTurnBytes = 128 << 10;  // then others are read, however much one client has sent
 constexpr std::size_t kFlushBytes = 128 << 10;
 constexpr std::int32_t kStreamWindow = 1 << 20;
 constexpr std::int32_t kConnectionWindow = 16 << 20;
@@ -36,6 +36,7 @@ Connection::Connection(std::unique_ptr<Socket> socket, std::string from, std::ui
       handler_(handler),
       session_(open_session(this)),
       now_(now),
+      arrived_(now),
       opened_(now),
       last_read_(now),
       last_write_(now),
@@ -72,7 +73,7 @@ nghttp2_session* Connection::open_session(Connection* self) {
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
 #ifdef HEADRACE_NGHTTP2_RESET_LIMIT
-  nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);  // our FloodGuard counts resets
+  nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);  // our flood_guard counts resets
 #endif
   nghttp2_session* session = nullptr;
   nghttp2_session_server_new3(&session, callbacks, self, option, self->handler_.pool().interface());
@@ -87,7 +88,8 @@ bool Connection::read(Nanos now) {
   std::size_t taken = 0;
   while (!over_) {
     std::size_t got = 0;
-    switch (socket_->read(buffer.data(), buffer.size(), got)) {
+    arrived_ = now;
+    switch (socket_->read(buffer.data(), buffer.size(), got, arrived_)) {
       case Transfer::kAgain:
         return true;
       case Transfer::kClosed:

@@ -64,6 +64,7 @@ class Connection {
   /// A conversation's message, of so many bytes with its frame's head, was worked on: the client may send as many more.
   void consume(Stream& stream, std::size_t bytes);
 
+  [[nodiscard]] Nanos arrived() const { return arrived_; }
   [[nodiscard]] bool wants_write() const { return out_at_ < out_.size() || socket_->wants_write(); }
   [[nodiscard]] bool wants_read_again() const { return socket_->pending(); }
   [[nodiscard]] int fd() const { return socket_->fd(); }
@@ -110,8 +111,9 @@ class Connection {
   std::string out_;
   std::size_t out_at_ = 0;
   std::size_t unread_ = 0;  // bytes of answers that wait in the streams
-  FloodGuard guard_;
+  TokenBucket guard_ = flood_guard();
   Nanos now_;
+  Nanos arrived_;  // when the bytes came that are acted on now
   const Nanos opened_;
   Nanos last_read_;
   Nanos last_write_;

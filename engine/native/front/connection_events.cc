@@ -31,7 +31,7 @@ int Connection::on_begin_headers(nghttp2_session* session, const nghttp2_frame* 
   if (!is_request(frame)) return 0;
   auto& self = *static_cast<Connection*>(data);
   auto* stream = new Stream(&self, frame->hd.stream_id);
-  stream->began = self.now_;
+  stream->began = self.arrived_;
   self.streams_.push_back(stream);
   ++self.open_;
   self.spoke_ = true;
@@ -60,7 +60,7 @@ void Connection::take_header(Stream& stream, std::string_view name, std::string_
   } else if (name == "grpc-timeout") {
     const auto timeout = parse_timeout(value);
     stream.bad_timeout = !timeout;
-    if (timeout && *timeout < kNever - now_) stream.deadline = now_ + *timeout;
+    if (timeout && *timeout < kNever - arrived_) stream.deadline = arrived_ + *timeout;
   } else if (name == "grpc-encoding") {
     stream.encoding = value;
   } else if (name.front() != ':' && name != "te" && name != "grpc-accept-encoding" && name != "content-length") {
@@ -75,7 +75,7 @@ int Connection::on_frame(nghttp2_session* session, const nghttp2_frame* frame, v
   switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA: {
-      if (frame->hd.type == NGHTTP2_DATA && frame->hd.length == 0 && !ends && !self.guard_.allow(self.now_))
+      if (frame->hd.type == NGHTTP2_DATA && frame->hd.length == 0 && !ends && !self.guard_.take(self.now_))
         self.flooded();
       auto* stream = stream_of(session, frame->hd.stream_id);
       if (stream == nullptr) return 0;
@@ -88,7 +88,7 @@ int Connection::on_frame(nghttp2_session* session, const nghttp2_frame* frame, v
     case NGHTTP2_SETTINGS:
     case NGHTTP2_PING:
       self.spoke_ = true;
-      if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 && !self.guard_.allow(self.now_)) self.flooded();
+      if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 && !self.guard_.take(self.now_)) self.flooded();
       return 0;
     default:
       return 0;
@@ -106,7 +106,7 @@ int Connection::on_sent(nghttp2_session* session, const nghttp2_frame* frame, vo
 
 int Connection::on_invalid_frame(nghttp2_session*, const nghttp2_frame*, int, void* data) {
   auto& self = *static_cast<Connection*>(data);
-  if (!self.guard_.allow(self.now_)) self.flooded();
+  if (!self.guard_.take(self.now_)) self.flooded();
   return 0;
 }
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <system_error>
 
@@ -22,9 +21,13 @@ namespace {
 constexpr std::uint64_t kListener = 1;
 constexpr std::uint64_t kKick = 2;
 constexpr rlim_t kHighDescriptor = 32768;
+constexpr Nanos kTurn = kMillisecond;         // how long a turn at the network takes at most
+constexpr Nanos kCatchUp = 3 * kMillisecond;  // and where the one before left requests unread
 constexpr Nanos kTickEvery = 200 * kMillisecond;
-constexpr Nanos kUnattended = 500 * kMicrosecond;  // the network may go unwatched for so long
-constexpr Nanos kDrowsy = 20 * kMillisecond;       // the attendant sleeps when no batch ran for so long
+constexpr Nanos kLookEvery = 1'500 * kMicrosecond;  // executors look at the network between two batches
+constexpr Nanos kAttended = 2 * kMillisecond;       // and where a batch takes longer than this, the attendant does
+constexpr Nanos kLeastRest = 100 * kMicrosecond;  // of the attendant, from one look to the next
+constexpr Nanos kDrowsy = 20 * kMillisecond;      // the attendant sleeps when no batch ran for so long
 
 [[noreturn]] void fail_with_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -128,15 +131,16 @@ std::unique_ptr<Batch> Front::take() {
   Lock lock(mutex_);
   while (!closed_) {
     now_ = monotonic_now();
+    if (!leading_ && now_ - unattended_ >= kLookEvery) lead(lock, 0);
     expire(now_);
+    flush_touched(now_);
     if (auto batch = next_batch(now_)) {
-      flush_touched(now_);
       ++running_;
-      last_batch_ = unattended_ = now_;
+      last_batch_ = now_;
       if (!leading_) {
         if (executors_waiting_ != 0) {
           executors_.notify_one();
-        } else if (attendant_sleeps_) {
+        } else if (next_look() < attendant_until_) {
           attendant_.notify_one();
         }
       }
@@ -165,35 +169,51 @@ void Front::lead(Lock& lock, Nanos until) {
 void Front::attend() {
   Lock lock(mutex_);
   while (!closed_) {
-    const Nanos now = monotonic_now();
-    if (running_ != 0 && !leading_ && now - unattended_ >= kUnattended) {
+    if (running_ != 0 && !leading_ && monotonic_now() >= next_look()) {
       lead(lock, 0);
-      expire(now_);
-      flush_touched(now_);
       if (executors_waiting_ != 0) executors_.notify_one();
     }
+    const Nanos now = monotonic_now();
     if (running_ == 0 && now - last_batch_ > kDrowsy) {
-      attendant_sleeps_ = true;
+      attendant_until_ = kNever;
       attendant_.wait(lock);
-      attendant_sleeps_ = false;
     } else {
-      attendant_.wait_for(lock, std::chrono::nanoseconds(2 * kUnattended));
+      const bool needed = running_ != 0 && !leading_;
+      attendant_until_ = std::max(needed ? next_look() : now + kAttended, now + kLeastRest);
+      attendant_.wait_for(lock, std::chrono::nanoseconds(attendant_until_ - now));
     }
   }
 }
 
+/// When somebody has to look at the network, at the latest, while executors are busy.
+Nanos Front::next_look() { return std::min(unattended_ + kAttended, deadlines_.earliest()); }
+
+/// One turn at the network: wait for it, unless connections are left from the turn before, and act on what it has. A turn
+/// ends after a while, however much there is: batches are taken and deadlines kept in between. Where that leaves requests
+/// unread, turns get longer, since a refusal has to be early too; but batches keep a share of the time.
 void Front::poll(Lock& lock, Nanos until) {
   flush_touched(now_);
-  std::array<epoll_event, 256> events;
-  const Nanos timeout = until == kNever ? -1 : std::max<Nanos>(0, until - monotonic_now());
-  const bool hungry = !events_.empty() && idle_workers_ != 0;
-  const std::uint64_t taken = taken_events_.load(std::memory_order_relaxed);
-  lock.unlock();
-  const int count = wait_for_events(epoll_, events.data(), static_cast<int>(events.size()), timeout);
-  let_others_in(hungry, taken);
-  lock.lock();
+  if (ready_at_ == ready_count_) {
+    const Nanos timeout = until == kNever ? -1 : std::max<Nanos>(0, until - monotonic_now());
+    const bool hungry = !events_.empty() && idle_workers_ != 0;
+    const std::uint64_t taken = taken_events_.load(std::memory_order_relaxed);
+    lock.unlock();
+    const int count = wait_for_events(epoll_, ready_.data(), static_cast<int>(ready_.size()), timeout);
+    let_others_in(hungry, taken);
+    lock.lock();
+    ready_count_ = count > 0 ? static_cast<std::size_t>(count) : 0;
+    ready_at_ = 0;
+  }
   now_ = monotonic_now();
-  for (int i = 0; i < count; ++i) on_event(events[static_cast<std::size_t>(i)].data.u64, events[static_cast<std::size_t>(i)].events, now_);
+  const Nanos turn_ends = now_ + (behind_ ? kCatchUp : kTurn);
+  unread_ = 0;
+  while (ready_at_ != ready_count_ && now_ < turn_ends) {
+    const epoll_event event = ready_[ready_at_++];
+    on_event(event.data.u64, event.events, now_);
+    now_ = monotonic_now();
+    expire(now_);
+  }
+  behind_ = ready_at_ != ready_count_ || unread_ > kLookEvery + kTurn;
   if (now_ >= next_tick_) tick(now_);
   flush_touched(now_);
 }
@@ -221,6 +241,7 @@ void Front::on_event(std::uint64_t serial, std::uint32_t events, Nanos now) {
   if (found == connections_.end()) return;
   Connection& connection = *found->second;
   const bool alive = (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0 || connection.read(now);
+  unread_ = std::max(unread_, now - connection.arrived());
   if (!alive) return drop(serial);
   touch(connection);
 }

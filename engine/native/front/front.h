@@ -6,6 +6,9 @@
 // neither deadlines nor refusals.
 #pragma once
 
+#include <sys/epoll.h>
+
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -51,6 +54,7 @@ struct Note {
   std::string id;
   std::string peer;
   std::string credential;
+  std::uint64_t kept_back = 0;  // requests without an answer of the model that got no note, since the last one that did
 };
 
 /// A request that was answered from a batch.
@@ -156,6 +160,7 @@ class Front : private CallHandler {
   void end(Stream& stream, Status status, std::string text, bool pushback = false);
   void expire(Nanos now);
   void leave(Stream& stream, Status status, std::string_view text);
+  bool notes_it(Status status);
   void note(const Stream& stream, Status status, std::string_view text, const Request& request);
   Stream* find_call(std::uint64_t call);
 
@@ -173,6 +178,7 @@ class Front : private CallHandler {
   void kick();
   std::unique_ptr<Batch> next_batch(Nanos now);
   [[nodiscard]] Nanos next_time();
+  [[nodiscard]] Nanos next_look();
   [[nodiscard]] std::size_t calls_in_flight() const;
 
   const FrontOptions options_;
@@ -193,6 +199,9 @@ class Front : private CallHandler {
   Routes routes_;
   std::vector<std::shared_ptr<Lane>> lanes_;  // those with requests, or that had some lately; turns are taken over them
   std::size_t turn_ = 0;
+  std::array<epoll_event, 256> ready_;  // connections that have something; the leader's
+  std::size_t ready_count_ = 0;
+  std::size_t ready_at_ = 0;
   Pool pool_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::uint64_t> touched_;
@@ -209,13 +218,17 @@ class Front : private CallHandler {
   Nanos next_tick_ = 0;
   FrontCounts counts_;
   std::vector<Note> notes_;
+  TokenBucket failed_notes_{100, 100 * kMillisecond};  // as the access log's budget of lines
+  std::uint64_t kept_back_ = 0;
   std::uint64_t random_ = 0x9e3779b97f4a7c15;
   bool leading_ = false;
-  bool attendant_sleeps_ = false;
+  Nanos attendant_until_ = 0;  // when the attendant looks again
   std::size_t executors_waiting_ = 0;
   std::size_t idle_workers_ = 0;  // threads of Python's that wait for an event
   std::size_t running_ = 0;
-  Nanos unattended_ = 0;
+  Nanos unread_ = 0;      // how long the last of a socket's requests waited to be read, at most, in the last turn
+  bool behind_ = false;   // with reading
+  Nanos unattended_ = 0;  // since when nobody has looked at the network
   Nanos last_batch_ = 0;
   bool draining_ = false;
   bool closed_ = false;

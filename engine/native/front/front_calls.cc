@@ -75,28 +75,27 @@ bool Front::infer(Stream& stream, std::string_view message) {
   auto lane = route->second.pick(read.version, read.routing_key.empty() ? read.id : read.routing_key);
   if (!lane) return false;
   if (read.timeout_us != 0 && read.timeout_us < INT64_MAX / kMicrosecond / 2 &&
-      now_ + read.timeout_us * kMicrosecond < stream.deadline) {
+      stream.began + read.timeout_us * kMicrosecond < stream.deadline) {
     deadlines_.remove(&stream);
-    stream.deadline = now_ + read.timeout_us * kMicrosecond;
+    stream.deadline = stream.began + read.timeout_us * kMicrosecond;
     deadlines_.add(&stream);
   }
-  const std::optional<Admission> admission = lane->submit(read, &stream, now_);
+  const std::optional<Admission> admission = lane->submit(read, &stream, stream.connection->arrived(), now_);
   if (!admission) return false;
   ++counts_.native_requests;
   if (admission != Admission::kTaken) {
-    lane->statistics.request_ended(Status::kResourceExhausted, monotonic_now() - now_);
-    stream.lane = lane;
-    Request refused;
-    refused.enqueued = now_;
-    refused.id = read.id;
-    const std::string rows = std::to_string(lane->waiting_rows());
-    const std::string why =
-        admission == Admission::kFull
-            ? "the queue of " + lane->name + " is full: " + rows + " rows wait, at most " +
-                  std::to_string(lane->parameters.max_queue_rows) + " may"
-            : lane->name + " is overloaded: " + rows + " rows wait, and the answer would come too late";
-    note(stream, Status::kResourceExhausted, why, refused);
-    end(stream, Status::kResourceExhausted, why + "\n  hint: try again in a moment, or send to another replica", true);
+    lane->statistics.request_ended(Status::kResourceExhausted, now_ - stream.connection->arrived());
+    const std::string& why = admission == Admission::kFull ? lane->spec.full_text : lane->spec.late_text;
+    if (notes_it(Status::kResourceExhausted))
+      notes_.push_back({.key = lane->spec.key,
+                        .status = Status::kResourceExhausted,
+                        .text = why,
+                        .total = now_ - stream.connection->arrived(),
+                        .id = std::string(read.id),
+                        .peer = stream.connection->peer,
+                        .credential = stream.credential,
+                        .kept_back = std::exchange(kept_back_, 0)});
+    end(stream, Status::kResourceExhausted, why, true);
     return true;
   }
   stream.owner = Owner::kLane;
@@ -176,23 +175,29 @@ void Front::leave(Stream& stream, Status status, std::string_view text) {
   request->stream = nullptr;
 }
 
-/// Keep a note of a request, where it gets one: a share of those answered, and all others, as far as there is room.
-void Front::note(const Stream& stream, Status status, std::string_view text, const Request& request) {
+/// Whether a request gets a note: a share of those answered, and all others as far as their bucket goes, since a flood of
+/// refusals must not become a flood of notes.
+bool Front::notes_it(Status status) {
   static constexpr std::size_t kMaxNotes = 1000;
-  if (status == Status::kOk) {
-    if (options_.note_share <= 0) return;
-    random_ ^= random_ << 13;
-    random_ ^= random_ >> 7;
-    random_ ^= random_ << 17;
-    if (static_cast<double>(random_ >> 11) * 0x1p-53 >= options_.note_share) return;
+  if (status != Status::kOk) {
+    const bool granted = failed_notes_.take(now_);
+    kept_back_ += granted ? 0 : 1;
+    return granted;
   }
-  if (notes_.size() >= kMaxNotes) {
-    ++counts_.lost_notes;
-    return;
-  }
+  if (options_.note_share <= 0) return false;
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  if (static_cast<double>(random_ >> 11) * 0x1p-53 >= options_.note_share) return false;
+  counts_.lost_notes += notes_.size() >= kMaxNotes ? 1 : 0;
+  return notes_.size() < kMaxNotes;
+}
+
+void Front::note(const Stream& stream, Status status, std::string_view text, const Request& request) {
+  if (!notes_it(status)) return;
   notes_.push_back({stream.lane->spec.key, status, std::string(text), request.rows,
                     request.taken != 0 ? request.taken - request.enqueued : 0, now_ - request.enqueued, request.id,
-                    stream.connection->peer, stream.credential});
+                    stream.connection->peer, stream.credential, status != Status::kOk ? std::exchange(kept_back_, 0) : 0});
 }
 
 std::vector<Note> Front::take_notes() {
@@ -327,7 +332,7 @@ std::vector<Member> Front::complete(std::unique_ptr<Batch> batch, const std::vec
   }
   batch->lane->ended();
   --running_;
-  flush_touched(now_);
+  if (batch->lane->waiting_rows() == 0) flush_touched(now_);  // else with what the look before the next batch answers
   return answered;
 }
 

@@ -79,21 +79,21 @@ bool Lane::wanted_outputs(const InferRequest& read, Request& request) const {
   return true;
 }
 
-std::optional<Admission> Lane::submit(const InferRequest& read, Stream* stream, Nanos now) {
+std::optional<Admission> Lane::submit(const InferRequest& read, Stream* stream, Nanos arrived, Nanos now) {
   std::size_t rows = 0;
   std::array<std::uint8_t, kMaxTensors> order{};
   auto request = std::make_unique<Request>();
   if (!fits(read, rows, order) || !wanted_outputs(read, *request) || read.priority > spec.levels) return std::nullopt;
   if (!read.ids.empty() && !are_ids(read.ids, rows)) return std::nullopt;
   arrived_rows_ += rows;
-  const Admission admission = admits(parameters, rows, waiting_rows_, running_);
+  const Admission admission = admits(parameters, rows, waiting_rows_, running_, now - arrived);
   if (admission != Admission::kTaken) {
     statistics.drop(admission == Admission::kShed ? Drop::kOverTarget : Drop::kQueueFull);
     return admission;
   }
   request->stream = stream;
   request->rows = rows;
-  request->enqueued = now;
+  request->enqueued = arrived;
   request->level = (read.priority != 0 ? static_cast<std::size_t>(read.priority) : spec.default_level) - 1;
   request->id = read.id;
   if (spec.members) request->ids = read.ids;

@@ -36,6 +36,8 @@ struct LaneSpec {
   std::size_t levels = 1;         // priorities 1 to this
   std::size_t default_level = 1;  // of requests that name none
   bool members = false;           // Python wants to know who was in each batch
+  std::string full_text;          // what a client is told that finds the queue full
+  std::string late_text;          // and whose answer would come too late
   std::vector<Nanos> bounds;      // of the histograms
 };
 
@@ -87,9 +89,9 @@ class Lane : public std::enable_shared_from_this<Lane> {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  /// Check a request against the signature and put it at the end of its level, rows copied; nothing where it is not what
-  /// this lane takes.
-  std::optional<Admission> submit(const InferRequest& read, Stream* stream, Nanos now);
+  /// Check a request that arrived some time ago against the signature and put it at the end of its level, rows copied;
+  /// nothing where it is not what this lane takes.
+  std::optional<Admission> submit(const InferRequest& read, Stream* stream, Nanos arrived, Nanos now);
 
   /// Take a waiting request out of the queue.
   std::unique_ptr<Request> withdraw(Request* request);

@@ -106,7 +106,7 @@ nb::dict to_dict(const LaneStatistics& statistics) {
 
 double seconds(Nanos time) { return static_cast<double>(time) / 1e9; }
 
-Nanos nanos(double seconds) { return seconds < 0 ? kNever : static_cast<Nanos>(seconds * 1e9); }
+Nanos nanos(double seconds) { return seconds < 0 || seconds > 9e9 ? kNever : static_cast<Nanos>(seconds * 1e9); }
 
 }  // namespace
 }  // namespace headrace
@@ -134,6 +134,8 @@ NB_MODULE(_front, m) {
       .def_rw("levels", &LaneSpec::levels)
       .def_rw("default_level", &LaneSpec::default_level)
       .def_rw("members", &LaneSpec::members)
+      .def_rw("full_text", &LaneSpec::full_text)
+      .def_rw("late_text", &LaneSpec::late_text)
       .def_prop_rw(
           "bounds_s", [](const LaneSpec&) { return nb::none(); },
           [](LaneSpec& spec, const std::vector<double>& bounds) {
@@ -143,9 +145,10 @@ NB_MODULE(_front, m) {
   nb::class_<BatchParameters>(m, "BatchParameters")
       .def("__init__",
            [](BatchParameters* made, std::size_t max_batch_rows, std::size_t max_queue_rows, std::size_t admit_rows,
-              double window_s, std::size_t parallel) {
-             new (made) BatchParameters{max_batch_rows, max_queue_rows, admit_rows, nanos(window_s), parallel};
-           }, "max_batch_rows"_a, "max_queue_rows"_a, "admit_rows"_a, "window_s"_a, "parallel"_a);
+              double window_s, std::size_t parallel, double unread_s) {
+             new (made) BatchParameters{max_batch_rows,   max_queue_rows, admit_rows,
+                                        nanos(window_s), parallel,       nanos(unread_s)};
+           }, "max_batch_rows"_a, "max_queue_rows"_a, "admit_rows"_a, "window_s"_a, "parallel"_a, "unread_s"_a);
   nb::class_<Lane>(m, "Lane").def(nb::init<LaneSpec>());
   nb::class_<Route>(m, "Route")
       .def(nb::init<>())
@@ -282,7 +285,7 @@ NB_MODULE(_front, m) {
              for (const Note& note : unlocked([&] { return front.take_notes(); })) {
                list.append(nb::make_tuple(note.key, static_cast<int>(note.status), note.text, note.rows,
                                           seconds(note.queued), seconds(note.total), note.id, note.peer,
-                                          nb::bytes(note.credential.data(), note.credential.size())));
+                                          nb::bytes(note.credential.data(), note.credential.size()), note.kept_back));
              }
              return list;
            })

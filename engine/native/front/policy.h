@@ -15,15 +15,19 @@ struct BatchParameters {
   std::size_t admit_rows = SIZE_MAX;  // rows that may wait when a request is taken, its own included
   Nanos window = 0;
   std::size_t parallel = 1;
+  Nanos unread = kNever;  // how long a request may have waited to be read
 };
 
 enum class Admission : std::uint8_t { kTaken, kFull, kShed };
 
-/// Whether a request may join the queue, where `waiting` rows wait and `running` batches run.
-inline Admission admits(const BatchParameters& parameters, std::size_t rows, std::size_t waiting, std::size_t running) {
+/// Whether a request that waited `unread` in its socket may join the queue, where `waiting` rows wait and `running`
+/// batches run.
+inline Admission admits(const BatchParameters& parameters, std::size_t rows, std::size_t waiting, std::size_t running,
+                        Nanos unread) {
   if (waiting == 0 && running < parameters.parallel) return Admission::kTaken;
   if (waiting != 0 && waiting + rows > parameters.max_queue_rows) return Admission::kFull;
-  return waiting + rows > parameters.admit_rows ? Admission::kShed : Admission::kTaken;
+  const bool late = waiting + rows > parameters.admit_rows || unread > parameters.unread;
+  return late ? Admission::kShed : Admission::kTaken;
 }
 
 inline constexpr Nanos kFiresNow = INT64_MIN;

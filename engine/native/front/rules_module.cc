@@ -26,12 +26,14 @@ namespace {
 Nanos nanos(double seconds) { return static_cast<Nanos>(std::llround(seconds * 1e9)); }
 
 const char* admits_text(std::size_t rows, std::size_t waiting_rows, std::size_t running, std::size_t admit_rows,
-                        std::size_t max_queue_rows, std::size_t parallel) {
+                        std::size_t max_queue_rows, std::size_t parallel, double unread_s,
+                        double unread_bound_s) {
   BatchParameters parameters;
   parameters.admit_rows = admit_rows;
   parameters.max_queue_rows = max_queue_rows;
   parameters.parallel = parallel;
-  switch (admits(parameters, rows, waiting_rows, running)) {
+  parameters.unread = nanos(unread_bound_s);
+  switch (admits(parameters, rows, waiting_rows, running, nanos(unread_s))) {
     case Admission::kTaken:
       return "taken";
     case Admission::kFull:
@@ -72,7 +74,7 @@ std::vector<std::size_t> next_batch(const std::vector<std::tuple<std::size_t, st
     request.inputs[0] = {"x", "UINT8", {static_cast<std::int64_t>(rows)}, 1};
     request.raw[0] = std::string_view(content).substr(0, rows);
     request.input_count = request.raw_count = 1;
-    if (lane->submit(request, nullptr, nanos(arrival)) != Admission::kTaken) throw std::invalid_argument("not taken");
+    if (lane->submit(request, nullptr, nanos(arrival), nanos(arrival)) != Admission::kTaken) throw std::invalid_argument("not taken");
   }
   std::vector<std::size_t> taken;
   const auto batch = lane->take(0);
@@ -116,7 +118,7 @@ nb::object read_request(const nb::bytes& message) {
 NB_MODULE(_rules, m) {
   using namespace headrace;
   m.def("admits", &admits_text, "rows"_a, "waiting_rows"_a, "running"_a, "admit_rows"_a, "max_queue_rows"_a,
-        "parallel"_a);
+        "parallel"_a, "unread_s"_a, "unread_bound_s"_a);
   m.def("fires_at", &fires_at_s, "rows"_a, "oldest_at"_a, "running"_a, "max_batch_rows"_a, "window_s"_a, "parallel"_a);
   m.def("select", &next_batch, "waiting"_a, "max_batch_rows"_a);
   m.def("read_plain", &read_request, "message"_a);

@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "monotonic.h"
+
 namespace headrace {
 
 enum class Transfer { kDone, kAgain, kClosed };
@@ -12,13 +14,14 @@ enum class Transfer { kDone, kAgain, kClosed };
 /// A connected socket, non-blocking, owned.
 class Socket {
  public:
-  explicit Socket(int fd) : fd_(fd) {}
+  explicit Socket(int fd);
   virtual ~Socket();
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
   [[nodiscard]] int fd() const { return fd_; }
-  virtual Transfer read(char* to, std::size_t size, std::size_t& got);
+  /// Read what is there. `arrived`: when the last of it came, by the kernel; unchanged where that is not known.
+  virtual Transfer read(char* to, std::size_t size, std::size_t& got, Nanos& arrived);
   virtual Transfer write(const char* from, std::size_t size, std::size_t& sent);
   /// Bytes that were read from the network and not yet handed out: epoll does not tell of those.
   [[nodiscard]] virtual bool pending() const { return false; }

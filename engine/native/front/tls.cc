@@ -42,7 +42,7 @@ class TlsSocket : public Socket {
     ERR_clear_error();
   }
 
-  Transfer read(char* to, std::size_t size, std::size_t& got) override {
+  Transfer read(char* to, std::size_t size, std::size_t& got, Nanos&) override {
     return result(SSL_read_ex(ssl_, to, size, &got));
   }
   Transfer write(const char* from, std::size_t size, std::size_t& sent) override {

@@ -22,7 +22,7 @@ struct Line {
 class MemorySocket : public Socket {
  public:
   explicit MemorySocket(Line& line) : Socket(-1), line_(line) {}
-  Transfer read(char* to, std::size_t size, std::size_t& got) override {
+  Transfer read(char* to, std::size_t size, std::size_t& got, Nanos&) override {
     if (line_.in.empty()) return Transfer::kAgain;
     got = std::min(size, line_.in.size());
     std::memcpy(to, line_.in.data(), got);

@@ -84,7 +84,7 @@ void check_lane(const InferRequest& read) {
   const auto lane = small_lane();
   lane->parameters.max_batch_rows = 40;
   std::size_t taken = 0;
-  for (int i = 0; i < 3; ++i) taken += lane->submit(read, nullptr, i) == Admission::kTaken;
+  for (int i = 0; i < 3; ++i) taken += lane->submit(read, nullptr, i, i) == Admission::kTaken;
   HEADRACE_MUST(taken == 0 || (read.input_count == 1 && read.raw[0].size() == 16 * lane->waiting_rows() / taken));
   if (taken == 3) lane->withdraw(lane->last);
   while (lane->waiting_rows() != 0) {

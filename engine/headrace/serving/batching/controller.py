@@ -9,6 +9,8 @@ What it decides, and why:
 * `admit_rows`: a request that is taken waits for the rest of the running batch, then for the rows before it. It is
   taken while that comes to at most `TARGET_SHARE` of the target, times a margin: the margin shrinks when a request was
   late all the same (a slow machine, a service time that varies), and recovers slowly.
+* `unread_s`: a part of the target. Where requests come faster than they can be read, it keeps those short that are taken,
+  and refusals early.
 * `max_batch_rows`: one batch takes at most `BATCH_SHARE` of that time, so that who comes behind it is not late; but
   where the fixed part is large it may take `LONG_BATCH_SHARE`, to run at nine tenths of the best throughput. Where all
   batches had the same size, so that the parts are not known, it may have twice that size, to learn them.
@@ -22,8 +24,14 @@ from headrace.serving.batching.policy import Parameters
 from headrace.serving.batching.service_times import ServiceTimes
 from headrace.serving.config import BatchingConfig
 
-TARGET_SHARE = 0.85
+TARGET_SHARE = 0.75
 """Part of the target that the queue and the executor may use; the rest is for reading and writing."""
+
+UNREAD_SHARE = 0.5
+"""Part of the target that a request may have waited in its socket."""
+
+LATE_SHARE = 0.9
+"""A request is late that took more than this part of the target, from when it came to when its batch had run."""
 
 BATCH_SHARE = 0.3
 LONG_BATCH_SHARE = 0.45
@@ -108,7 +116,8 @@ def decide(load: Load, bounds: Bounds) -> Parameters:
     most_s = TARGET_SHARE * bounds.target_s
     time_s = max(most_s * load.margin, min(most_s, LEAST_FIXED_PARTS * load.fixed_s))
     max_batch_rows = _max_batch_rows(load, bounds, time_s)
-    return Parameters(window_s, max_batch_rows, _admit_rows(load, bounds, time_s, max_batch_rows))
+    admit_rows = _admit_rows(load, bounds, time_s, max_batch_rows)
+    return Parameters(window_s, max_batch_rows, admit_rows, UNREAD_SHARE * bounds.target_s)
 
 
 def _window_s(load: Load, bounds: Bounds) -> float:
@@ -186,7 +195,7 @@ class Controller:
         self._batch_rows += (rows - self._batch_rows) * 0.1
         self._largest_rows = max(float(rows), self._largest_rows * LARGEST_KEEP)
         target_s = self._bounds.target_s
-        if target_s is not None and sojourn_s > TARGET_SHARE * target_s:
+        if target_s is not None and sojourn_s > LATE_SHARE * target_s:
             self._late = True
         if now - self._decided_at >= DECIDE_EVERY_S:
             self._decide(now, arrived_rows)

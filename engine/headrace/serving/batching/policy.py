@@ -2,7 +2,8 @@
 
 * idle (`admits`): a request that finds nothing waiting and an executor free is taken, whatever its size.
 * full (`admits`): else it is refused where more than `max_queue_rows` would wait, unless nothing waits yet.
-* shed (`admits`): else it is refused where more than `admit_rows` would wait.
+* shed (`admits`): else it is refused where more than `admit_rows` would wait, or where it had waited in its socket for
+  longer than `unread_s` when it was read: the server is behind with reading, and refusing is the fastest way to catch up.
 * fire (`fires_at`): nothing fires while `parallel_batches` run. Else a batch fires at once when none runs or
   `max_batch_rows` wait; else when the window is over, which begins with the arrival of the oldest waiting request.
 * order (`next_batch`): by arrival, where a request of priority p counts as come (p - 1) * `PRIORITY_STEP_S` later; of
@@ -52,11 +53,13 @@ class Parameters:
             oldest waiting request.
         max_batch_rows: rows that requests are combined up to; a larger request runs alone.
         admit_rows: rows that may wait when a request is taken, its own included; `UNBOUNDED_ROWS`: as many as come.
+        unread_s: how long a request may have waited to be read.
     """
 
     window_s: float
     max_batch_rows: int
     admit_rows: int = UNBOUNDED_ROWS
+    unread_s: float = float("inf")
 
     @classmethod
     def of(cls, config: BatchingConfig) -> Parameters:
@@ -91,13 +94,24 @@ class BatchPolicy:
         """Take the policy's part of the configuration."""
         return cls(config.slots, config.max_queue_rows)
 
-    def admits(self, rows: int, parameters: Parameters, waiting_rows: int, running: int) -> Admission:
-        """Whether a request may join the queue, where `waiting_rows` wait and `running` batches run."""
+    def admits(
+        self, rows: int, parameters: Parameters, waiting_rows: int, running: int, *, unread_s: float = 0.0
+    ) -> Admission:
+        """Whether a request may join the queue.
+
+        Args:
+            rows: its rows.
+            parameters: in force now.
+            waiting_rows: rows that wait.
+            running: batches that run.
+            unread_s: how long it waited to be read, where that is known.
+        """
         if not waiting_rows and running < self.parallel_batches:
             return Admission.TAKEN
         if waiting_rows and waiting_rows + rows > self.max_queue_rows:
             return Admission.FULL
-        return Admission.SHED if waiting_rows + rows > parameters.admit_rows else Admission.TAKEN
+        late = waiting_rows + rows > parameters.admit_rows or unread_s > parameters.unread_s
+        return Admission.SHED if late else Admission.TAKEN
 
     def fires_at(self, rows: int, parameters: Parameters, oldest_at: float, running: int) -> float | None:
         """When the waiting requests may be taken.

@@ -23,6 +23,7 @@ from headrace.core.errors import (
 )
 from headrace.serving.batching.controller import Controller
 from headrace.serving.batching.policy import Admission, BatchPolicy, Parameters, next_batch
+from headrace.serving.batching.refusals import over_target, queue_full
 from headrace.serving.batching.sleepers import Sleepers
 from headrace.serving.batching.tickets import Arrays, Batch, Ticket, TicketState
 from headrace.serving.config import BatchingConfig
@@ -118,7 +119,7 @@ class BatchQueue:
                 raise self._refuse_closed_or_late(ticket, now)
             admission = self._policy.admits(ticket.rows, self.parameters, self._rows, self._running)
             if admission is not Admission.TAKEN:
-                raise self._refuse(ticket, admission)
+                raise self._refuse(admission)
             ticket.priority = priority
             self._levels[priority - 1][ticket] = None
             self._rows += ticket.rows
@@ -194,18 +195,13 @@ class BatchQueue:
         self._dropped(Drop.EXPIRED_WAITING)
         return _too_late(ticket, now)
 
-    def _refuse(self, ticket: Ticket, admission: Admission) -> ExhaustedError:
+    def _refuse(self, admission: Admission) -> ExhaustedError:
         if admission is Admission.FULL:
             self._dropped(Drop.QUEUE_FULL)
-            bound = self._config.max_queue_rows
-            text = f"the queue of {self._name} is full: {self._rows} rows wait, at most {bound} may"
-        else:
-            self._dropped(Drop.OVER_TARGET)
-            text = (
-                f"{self._name} is overloaded: {self._rows} rows wait, and {ticket.rows} more would be answered after "
-                f"the target of {self._config.target_ms:g} ms"
-            )
-        return ExhaustedError(text, hint="try again in a moment, or send to another replica")
+            return queue_full(self._name, self._config)
+        self._dropped(Drop.OVER_TARGET)
+        assert self._config.target_ms is not None, "nothing is shed without a target"
+        return over_target(self._name, self._config.target_ms)
 
     def _try_take(self, now: float) -> tuple[Batch | None, float | None]:
         """As `poll`; the caller holds the lock."""

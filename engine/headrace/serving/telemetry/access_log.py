@@ -81,12 +81,12 @@ class AccessLog:
     def tell_of(self, path: str, answered: Answered, caller: str) -> None:
         """Write of a request that a transport answered by itself, and picked to be told of."""
         call = Call(None, lambda _: False, peer=answered.peer, note=replace(answered.note, caller=caller))
-        self._write(path, call, answered.seconds, answered.error)
+        self._write(path, call, answered.seconds, answered.error, answered.kept_back)
 
-    def _write(self, path: str, call: Call, seconds: float, error: Exception | None) -> None:
+    def _write(self, path: str, call: Call, seconds: float, error: Exception | None, unseen: int = 0) -> None:
         extra: dict[str, str | int] = {}
         if error is not None:
-            kept_back = self._refused.take()
+            kept_back = self._refused.take(unseen)
             if kept_back is None:
                 return
             extra = {"error": str(error)[:MAX_TEXT]} | ({"lines_kept_back": kept_back} if kept_back else {})

@@ -25,13 +25,17 @@ class LineBudget:
         self._at = clock.monotonic()
         self._kept_back = 0
 
-    def take(self) -> int | None:
+    def take(self, unseen: int = 0) -> int | None:
         """Ask for one line.
+
+        Args:
+            unseen: others that were kept back before they came here.
 
         Returns:
             How many were kept back since the last one that was granted; None: this one is kept back too.
         """
         with self._lock:
+            self._kept_back += unseen
             now = self._clock.monotonic()
             self._lines = min(self._burst, self._lines + (now - self._at) * self._lines_per_s)
             self._at = now

@@ -8,7 +8,7 @@ TLS: bool
 
 Event: TypeAlias = tuple[int, int, bytes, bytes, str, list[tuple[bytes, bytes]], float | None, str]
 
-Note: TypeAlias = tuple[int, int, str, int, float, float, str, str, bytes]
+Note: TypeAlias = tuple[int, int, str, int, float, float, str, str, bytes, int]
 
 class TensorSpec:
     def __init__(self, name: str, datatype: str, trailing: Sequence[int], row_bytes: int) -> None: ...
@@ -24,11 +24,19 @@ class LaneSpec:
     levels: int
     default_level: int
     members: bool
+    full_text: str
+    late_text: str
     bounds_s: list[float]
 
 class BatchParameters:
     def __init__(
-        self, max_batch_rows: int, max_queue_rows: int, admit_rows: int, window_s: float, parallel: int
+        self,
+        max_batch_rows: int,
+        max_queue_rows: int,
+        admit_rows: int,
+        window_s: float,
+        parallel: int,
+        unread_s: float,
     ) -> None: ...
 
 class Lane:

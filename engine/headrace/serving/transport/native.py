@@ -138,14 +138,14 @@ class NativeTransport:
         self._tell_noted()
 
     def _tell_noted(self) -> None:
-        for key, status, text, rows, queued_s, total_s, name, peer, credential in self._front.take_notes():
+        for key, status, text, rows, queued_s, total_s, name, peer, credential, kept_back in self._front.take_notes():
             model, version = self._lanes.name_of(key)
             enqueued_at = 1.0  # only the difference is known, and shown
             note = RequestNote(model, version, name, rows, enqueued_at=enqueued_at)
             if queued_s > 0:
                 note.taken_at = enqueued_at + queued_s
             error = error_from_status(status, text) if status else None
-            self._tell(INFER_PATH, Answered(note, peer, credential.decode("latin-1"), total_s, error))
+            self._tell(INFER_PATH, Answered(note, peer, credential.decode("latin-1"), total_s, error, kept_back))
 
     def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
         return threading.Thread(target=work, name=name, daemon=True)

@@ -18,6 +18,7 @@ from headrace.serving.batching.controller import Controller
 from headrace.serving.batching.execution import EXTRA_RUNS
 from headrace.serving.batching.policy import Parameters
 from headrace.serving.batching.queue import Drop
+from headrace.serving.batching.refusals import over_target, queue_full
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.models.fleet import Deployment, Fleet
 from headrace.serving.models.version import ServedVersion
@@ -205,6 +206,7 @@ class LaneBook:
                 parameters.admit_rows,
                 parameters.window_s,
                 config.slots,
+                parameters.unread_s,
             ),
         )
 
@@ -303,6 +305,10 @@ def _spec(version: ServedVersion, key: int, *, members: bool) -> _front.LaneSpec
     spec.levels = batching.priority_levels
     spec.default_level = batching.default_priority
     spec.members = members
+    name = f"{spec.model}@{spec.version}"
+    spec.full_text = str(queue_full(name, batching))
+    if batching.target_ms is not None:
+        spec.late_text = str(over_target(name, batching.target_ms))
     spec.bounds_s = list(LATENCY_BOUNDS_S)
     return spec
 

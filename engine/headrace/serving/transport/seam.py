@@ -59,6 +59,7 @@ class Answered:
         credential: the header field that said who calls, as `name:value`; empty where none did.
         seconds: from when it came until it was answered.
         error: what the client was told; None where it got its answer.
+        kept_back: requests with an error that nobody was told of, since the last one.
     """
 
     note: RequestNote
@@ -66,6 +67,7 @@ class Answered:
     credential: str
     seconds: float
     error: HeadraceError | None
+    kept_back: int = 0
 
 
 class Replies(Protocol):
