@@ -44,6 +44,7 @@ from peers.cases import (
     table,
 )
 from peers.installation import Forest, Place, install, train
+from peers.overload import ROUNDS as OVERLOAD_ROUNDS
 from peers.overload import TARGET_MS, Deadlines, Overload, measure_deadlines, measure_overload
 from peers.servers import ECHO, MLSERVER, TRITON, Server, headrace, running
 
@@ -139,9 +140,8 @@ def judged(figures: Figures) -> list[str]:
 
 def told_overload(name: str, found: Overload, seconds: float) -> list[str]:
     """The overload in words."""
-    share = found.goodput / found.peak
     goodput = (
-        f"  goodput {found.goodput:,.0f}/s, {share:.0%} of the peak (bar 90 %); p99 of accepted requests "
+        f"  goodput {found.goodput:,.0f}/s, {found.share:.0%} of the peak (bar 90 %); p99 of accepted requests "
         f"{found.p99_ms:.1f} ms (bar {TARGET_MS:g}), of which the generator {found.lag_p99_ms:.1f}"
     )
     refused = (
@@ -150,6 +150,8 @@ def told_overload(name: str, found: Overload, seconds: float) -> list[str]:
     )
     rows = f"{found.rows} row{'s' if found.rows > 1 else ''} a request"
     first = f"{name}, {rows}, twice its peak of {found.peak:,.0f}/s for {seconds:g} s, target {TARGET_MS:g} ms:"
+    if found.offered < 1.95 * found.peak:
+        first += f" (the generator could send {found.offered:,.0f}/s)"
     return [first, goodput, refused]
 
 
@@ -202,7 +204,8 @@ def report(options: argparse.Namespace, place: Place) -> tuple[str, dict[str, An
     if options.smoke:
         doors = doors[:1]
     for door in doors if options.overload > 0 else ():
-        overloads = [measure_overload(place, door, rows, options.overload) for rows in OVERLOAD_ROWS]
+        rounds = min(OVERLOAD_ROUNDS, options.rounds)
+        overloads = [measure_overload(place, door, rows, options.overload, rounds) for rows in OVERLOAD_ROWS]
         deadlines = measure_deadlines(place, door, min(options.overload, 5.0))
         for overload in overloads:
             lines += ["", *told_overload(f"headrace, {door}", overload, options.overload)]

@@ -208,7 +208,7 @@ void Connection::forget(Stream* stream) {
   handler_.release(stream->body.size());
   release_answer(*stream);
   streams_.remove(stream);
-  delete stream;
+  handler_.streams().give(stream);
 }
 
 void Connection::answer(Stream& stream) {
@@ -221,11 +221,10 @@ void Connection::answer(Stream& stream) {
   }
   stream.headers_sent = true;
   if (stream.out.empty()) {  // an error says all in one HEADERS frame
-    const std::string escaped = escape_message(stream.message);
     const std::array<nghttp2_nv, 5> fields = {
         constant(":status", "200"), constant("content-type", "application/grpc"),
         constant("grpc-status", kStatusTexts[static_cast<std::size_t>(stream.status)]),
-        constant("grpc-message", escaped, NGHTTP2_NV_FLAG_NONE), constant("grpc-retry-pushback-ms", kPushbackMs)};
+        constant("grpc-message", stream.message, NGHTTP2_NV_FLAG_NONE), constant("grpc-retry-pushback-ms", kPushbackMs)};
     nghttp2_submit_response(session_, stream.id, fields.data(), stream.pushback ? 5 : 4, nullptr);
     return;
   }
@@ -279,17 +278,16 @@ ssize_t Connection::read_answer(nghttp2_session*, std::int32_t, std::uint8_t* to
 
 void Connection::submit_trailers(Stream& stream) {
   const std::string_view status = kStatusTexts[static_cast<std::size_t>(stream.status)];
-  const std::string escaped = escape_message(stream.message);
   const std::array<nghttp2_nv, 2> fields = {constant("grpc-status", status),
-                                            constant("grpc-message", escaped, NGHTTP2_NV_FLAG_NONE)};
-  nghttp2_submit_trailer(session_, stream.id, fields.data(), escaped.empty() ? 1 : 2);
+                                            constant("grpc-message", stream.message, NGHTTP2_NV_FLAG_NONE)};
+  nghttp2_submit_trailer(session_, stream.id, fields.data(), stream.message.empty() ? 1 : 2);
 }
 
-void Connection::refuse(Stream& stream, Status status, std::string message) {
+void Connection::refuse(Stream& stream, Status status, std::string_view message) {
   if (stream.finished) return;
   stream.refused = true;
   stream.status = status;
-  stream.message = std::move(message);
+  escape_message(message, stream.message);
   if (!stream.message_started) stream.out.clear();  // else what was begun is ended first
   answer(stream);
 }

@@ -33,6 +33,8 @@ class CallHandler {
   virtual void release(std::size_t bytes) = 0;
   /// Memory for sessions; it outlives them.
   virtual Pool& pool() = 0;
+  /// Streams for connections; it outlives them.
+  virtual StreamStore& streams() = 0;
 };
 
 /// Not locked: the front is. Invariant: every stream of the session is in `streams_` once and owned by it.
@@ -58,7 +60,7 @@ class Connection {
   /// Send what was added to `stream.out` or its end to a conversation.
   void resume(Stream& stream);
   /// Answer with a status before the request is complete, and read no more of it.
-  void refuse(Stream& stream, Status status, std::string message);
+  void refuse(Stream& stream, Status status, std::string_view message);
   /// Answer what is no gRPC call at all.
   void refuse_http(Stream& stream, const char* status);
   /// A conversation's message, of so many bytes with its frame's head, was worked on: the client may send as many more.

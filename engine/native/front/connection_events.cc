@@ -30,7 +30,7 @@ bool is_request(const nghttp2_frame* frame) {
 int Connection::on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* data) {
   if (!is_request(frame)) return 0;
   auto& self = *static_cast<Connection*>(data);
-  auto* stream = new Stream(&self, frame->hd.stream_id);
+  auto* stream = self.handler_.streams().take(&self, frame->hd.stream_id);
   stream->began = self.arrived_;
   self.streams_.push_back(stream);
   ++self.open_;
@@ -64,7 +64,7 @@ void Connection::take_header(Stream& stream, std::string_view name, std::string_
   } else if (name == "grpc-encoding") {
     stream.encoding = value;
   } else if (name.front() != ':' && name != "te" && name != "grpc-accept-encoding" && name != "content-length") {
-    if (name == "authorization" || name == "x-api-key") stream.credential = std::string(name) + ":" + std::string(value);
+    if (name == "authorization" || name == "x-api-key") stream.credential.assign(name).append(":").append(value);
     stream.metadata.add(name, value);
   }
 }

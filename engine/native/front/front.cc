@@ -25,7 +25,8 @@ constexpr Nanos kTurn = kMillisecond;         // how long a turn at the network 
 constexpr Nanos kCatchUp = 3 * kMillisecond;  // and where the one before left requests unread
 constexpr Nanos kTickEvery = 200 * kMillisecond;
 constexpr Nanos kLookEvery = 1'500 * kMicrosecond;  // executors look at the network between two batches
-constexpr Nanos kAttended = 2 * kMillisecond;       // and where a batch takes longer than this, the attendant does
+constexpr Nanos kShedEvery = 2'500 * kMicrosecond;  // and where requests are refused: a look costs, a connection at a time
+constexpr Nanos kAttended = 500 * kMicrosecond;     // later the attendant looks, where a batch takes so long
 constexpr Nanos kLeastRest = 100 * kMicrosecond;  // of the attendant, from one look to the next
 constexpr Nanos kDrowsy = 20 * kMillisecond;      // the attendant sleeps when no batch ran for so long
 
@@ -131,9 +132,8 @@ std::unique_ptr<Batch> Front::take() {
   Lock lock(mutex_);
   while (!closed_) {
     now_ = monotonic_now();
-    if (!leading_ && now_ - unattended_ >= kLookEvery) lead(lock, 0);
+    if (!leading_ && now_ - unattended_ >= look_every()) lead(lock, 0);
     expire(now_);
-    flush_touched(now_);
     if (auto batch = next_batch(now_)) {
       ++running_;
       last_batch_ = now_;
@@ -179,14 +179,16 @@ void Front::attend() {
       attendant_.wait(lock);
     } else {
       const bool needed = running_ != 0 && !leading_;
-      attendant_until_ = std::max(needed ? next_look() : now + kAttended, now + kLeastRest);
+      attendant_until_ = std::max(needed ? next_look() : now + look_every() + kAttended, now + kLeastRest);
       attendant_.wait_for(lock, std::chrono::nanoseconds(attendant_until_ - now));
     }
   }
 }
 
+Nanos Front::look_every() const { return shed_ ? kShedEvery : kLookEvery; }
+
 /// When somebody has to look at the network, at the latest, while executors are busy.
-Nanos Front::next_look() { return std::min(unattended_ + kAttended, deadlines_.earliest()); }
+Nanos Front::next_look() { return std::min(unattended_ + look_every() + kAttended, deadlines_.earliest()); }
 
 /// One turn at the network: wait for it, unless connections are left from the turn before, and act on what it has. A turn
 /// ends after a while, however much there is: batches are taken and deadlines kept in between. Where that leaves requests
@@ -207,13 +209,14 @@ void Front::poll(Lock& lock, Nanos until) {
   now_ = monotonic_now();
   const Nanos turn_ends = now_ + (behind_ ? kCatchUp : kTurn);
   unread_ = 0;
+  shed_ = false;
   while (ready_at_ != ready_count_ && now_ < turn_ends) {
     const epoll_event event = ready_[ready_at_++];
     on_event(event.data.u64, event.events, now_);
     now_ = monotonic_now();
     expire(now_);
   }
-  behind_ = ready_at_ != ready_count_ || unread_ > kLookEvery + kTurn;
+  behind_ = ready_at_ != ready_count_ || unread_ > look_every() + kAttended;
   if (now_ >= next_tick_) tick(now_);
   flush_touched(now_);
 }

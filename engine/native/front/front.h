@@ -153,11 +153,13 @@ class Front : private CallHandler {
   bool reserve(std::size_t bytes) override;
   void release(std::size_t bytes) override;
   Pool& pool() override { return pool_; }
+  StreamStore& streams() override { return streams_; }
   bool infer(Stream& stream, std::string_view message);
   void to_python(Stream& stream, std::string_view message, bool compressed);
   void next_message(Stream& stream);
   void post(Stream& stream, EventKind kind, std::string message, std::string encoding);
-  void end(Stream& stream, Status status, std::string text, bool pushback = false);
+  void end(Stream& stream, Status status, std::string_view text);
+  void turn_away(Stream& stream, Lane& lane, Admission admission, std::string_view id);
   void expire(Nanos now);
   void leave(Stream& stream, Status status, std::string_view text);
   bool notes_it(Status status);
@@ -179,6 +181,7 @@ class Front : private CallHandler {
   std::unique_ptr<Batch> next_batch(Nanos now);
   [[nodiscard]] Nanos next_time();
   [[nodiscard]] Nanos next_look();
+  [[nodiscard]] Nanos look_every() const;
   [[nodiscard]] std::size_t calls_in_flight() const;
 
   const FrontOptions options_;
@@ -203,6 +206,7 @@ class Front : private CallHandler {
   std::size_t ready_count_ = 0;
   std::size_t ready_at_ = 0;
   Pool pool_;
+  StreamStore streams_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
   std::vector<std::uint64_t> touched_;
   std::uint64_t next_serial_ = 16;
@@ -228,6 +232,7 @@ class Front : private CallHandler {
   std::size_t running_ = 0;
   Nanos unread_ = 0;      // how long the last of a socket's requests waited to be read, at most, in the last turn
   bool behind_ = false;   // with reading
+  bool shed_ = false;     // requests were refused in the last turn
   Nanos unattended_ = 0;  // since when nobody has looked at the network
   Nanos last_batch_ = 0;
   bool draining_ = false;

@@ -1,5 +1,7 @@
 // What becomes of a call: a place in a lane, a way to the Python service, or an answer at once.
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdio>
 #include <utility>
 
@@ -16,6 +18,21 @@ std::string too_late(Nanos waited) {
   std::snprintf(text, sizeof text, "the deadline passed after %.1f ms in the queue", static_cast<double>(waited) / 1e6);
   return text;
 }
+
+/// Id of a request that came without one.
+class NewId {
+ public:
+  std::string_view write(std::string_view prefix, std::uint64_t number) {
+    const std::size_t size = std::min(prefix.size(), kPrefix);
+    std::copy_n(prefix.begin(), size, text_.begin());
+    const auto [end, error] = std::to_chars(text_.data() + size, text_.data() + text_.size(), number);
+    return {text_.data(), end};
+  }
+
+ private:
+  static constexpr std::size_t kPrefix = 32;
+  std::array<char, kPrefix + 20> text_;
+};
 
 }  // namespace
 
@@ -67,11 +84,8 @@ bool Front::infer(Stream& stream, std::string_view message) {
   if (!read_plain(message, read)) return false;
   const auto route = routes_.find(read.model);
   if (route == routes_.end()) return false;
-  std::string id;
-  if (read.id.empty()) {
-    id = options_.id_prefix + std::to_string(next_id_++);
-    read.id = id;
-  }
+  NewId id;
+  if (read.id.empty()) read.id = id.write(options_.id_prefix, next_id_++);
   auto lane = route->second.pick(read.version, read.routing_key.empty() ? read.id : read.routing_key);
   if (!lane) return false;
   if (read.timeout_us != 0 && read.timeout_us < INT64_MAX / kMicrosecond / 2 &&
@@ -84,18 +98,7 @@ bool Front::infer(Stream& stream, std::string_view message) {
   if (!admission) return false;
   ++counts_.native_requests;
   if (admission != Admission::kTaken) {
-    lane->statistics.request_ended(Status::kResourceExhausted, now_ - stream.connection->arrived());
-    const std::string& why = admission == Admission::kFull ? lane->spec.full_text : lane->spec.late_text;
-    if (notes_it(Status::kResourceExhausted))
-      notes_.push_back({.key = lane->spec.key,
-                        .status = Status::kResourceExhausted,
-                        .text = why,
-                        .total = now_ - stream.connection->arrived(),
-                        .id = std::string(read.id),
-                        .peer = stream.connection->peer,
-                        .credential = stream.credential,
-                        .kept_back = std::exchange(kept_back_, 0)});
-    end(stream, Status::kResourceExhausted, why, true);
+    turn_away(stream, *lane, *admission, read.id);
     return true;
   }
   stream.owner = Owner::kLane;
@@ -104,6 +107,28 @@ bool Front::infer(Stream& stream, std::string_view message) {
     lanes_.push_back(lane);
   stream.lane = std::move(lane);
   return true;
+}
+
+/// Refuse a request that its lane does not take: the cheapest answer there is, since it comes in floods.
+void Front::turn_away(Stream& stream, Lane& lane, Admission admission, std::string_view id) {
+  const Nanos waited = now_ - stream.connection->arrived();
+  lane.statistics.request_ended(Status::kResourceExhausted, waited);
+  const bool full = admission == Admission::kFull;
+  shed_ = true;
+  if (notes_it(Status::kResourceExhausted))
+    notes_.push_back({.key = lane.spec.key,
+                      .status = Status::kResourceExhausted,
+                      .text = full ? lane.spec.full_text : lane.spec.late_text,
+                      .total = waited,
+                      .id = std::string(id),
+                      .peer = stream.connection->peer,
+                      .credential = stream.credential,
+                      .kept_back = std::exchange(kept_back_, 0)});
+  deadlines_.remove(&stream);
+  stream.pushback = true;
+  stream.status = Status::kResourceExhausted;
+  stream.message = full ? lane.full_message : lane.late_message;
+  stream.connection->answer(stream);
 }
 
 void Front::to_python(Stream& stream, std::string_view message, bool compressed) {
@@ -206,22 +231,20 @@ std::vector<Note> Front::take_notes() {
 }
 
 /// End a call with a status, whoever works on it.
-void Front::end(Stream& stream, Status status, std::string text, bool pushback) {
+void Front::end(Stream& stream, Status status, std::string_view text) {
   if (stream.finished) return;
   touch(*stream.connection);
   deadlines_.remove(&stream);
   leave(stream, status, text);
+  if (!stream.half_closed && !stream.conversation()) return stream.connection->refuse(stream, status, text);
   stream.status = status;
-  stream.message = std::move(text);
-  stream.pushback = pushback;
-  if (stream.half_closed || stream.conversation()) {
-    stream.connection->answer(stream);
-  } else {
-    stream.connection->refuse(stream, status, std::move(stream.message));
-  }
+  escape_message(text, stream.message);
+  stream.connection->answer(stream);
 }
 
+/// Answer those whose deadline has come, at once.
 void Front::expire(Nanos now) {
+  if (deadlines_.earliest() > now) return;
   while (deadlines_.earliest() <= now) {
     Stream& stream = *deadlines_.first();
     const Request* request = stream.waiting != nullptr ? stream.waiting : stream.running;
@@ -232,6 +255,7 @@ void Front::expire(Nanos now) {
     }
     end(stream, Status::kDeadlineExceeded, too_late(now - since));
   }
+  flush_touched(now);
 }
 
 void Front::closed(Stream& stream) {
@@ -306,7 +330,8 @@ void Front::finish(std::uint64_t call, Status status, const std::string& text, b
   Stream* stream = find_call(call);
   if (stream == nullptr || stream->finished) return;
   now_ = monotonic_now();
-  end(*stream, status, text, pushback);
+  stream->pushback = pushback;
+  end(*stream, status, text);
   flush_touched(now_);
 }
 
@@ -332,7 +357,9 @@ std::vector<Member> Front::complete(std::unique_ptr<Batch> batch, const std::vec
   }
   batch->lane->ended();
   --running_;
-  if (batch->lane->waiting_rows() == 0) flush_touched(now_);  // else with what the look before the next batch answers
+  // Where others wait, the answers go out at the next look at the network, with those of that look: a write for each
+  // connection and batch would cost more than anything else.
+  if (batch->lane->waiting_rows() == 0) flush_touched(now_);
   return answered;
 }
 

@@ -27,10 +27,9 @@ std::optional<Nanos> parse_timeout(std::string_view text) {
   }
 }
 
-std::string escape_message(std::string_view text) {
+void escape_message(std::string_view text, std::string& out) {
   static constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  out.reserve(text.size() + 8);
+  out.clear();
   for (const char character : text) {
     const auto byte = static_cast<unsigned char>(character);
     if (byte >= 0x20 && byte <= 0x7e && byte != '%') {
@@ -41,7 +40,6 @@ std::string escape_message(std::string_view text) {
       out.push_back(kHex[byte & 15]);
     }
   }
-  return out;
 }
 
 }  // namespace headrace

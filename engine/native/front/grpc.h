@@ -38,7 +38,7 @@ inline constexpr std::size_t kFrameHeaderBytes = 5;
 std::optional<Nanos> parse_timeout(std::string_view text);
 
 /// Percent-encode an error text for `grpc-message`.
-std::string escape_message(std::string_view text);
+void escape_message(std::string_view text, std::string& out);
 
 /// Length of a gRPC frame's message, from its four big-endian bytes.
 inline std::uint32_t frame_length(const char* header) {

@@ -13,7 +13,7 @@ inline constexpr std::size_t kMaxDimensions = 8;
 struct TensorView {
   std::string_view name;
   std::string_view datatype;
-  std::array<std::int64_t, kMaxDimensions> shape{};
+  std::array<std::int64_t, kMaxDimensions> shape;  // of which `dimensions` are set
   std::size_t dimensions = 0;
 };
 

@@ -26,6 +26,12 @@ bool are_ids(std::string_view text, std::size_t rows) {
   }
 }
 
+std::string escaped(std::string_view text) {
+  std::string out;
+  escape_message(text, out);
+  return out;
+}
+
 }  // namespace
 
 Slab::Slab(const LaneSpec& spec, std::size_t rows) : capacity(rows) {
@@ -36,7 +42,11 @@ Slab::Slab(const LaneSpec& spec, std::size_t rows) : capacity(rows) {
 }
 
 Lane::Lane(LaneSpec given)
-    : spec(std::move(given)), name(spec.model + "@" + spec.version), statistics(spec.bounds), levels_(spec.levels) {}
+    : spec(std::move(given)),
+      full_message(escaped(spec.full_text)),
+      late_message(escaped(spec.late_text)),
+      statistics(spec.bounds),
+      levels_(spec.levels) {}
 
 Lane::~Lane() {
   for (auto& level : levels_) {
@@ -64,37 +74,42 @@ bool Lane::fits(const InferRequest& read, std::size_t& rows, std::array<std::uin
   return true;
 }
 
-bool Lane::wanted_outputs(const InferRequest& read, Request& request) const {
+/// Outputs asked for as positions, four bits each; nothing where one is not there, or asked for twice.
+std::optional<std::uint32_t> Lane::wanted_outputs(const InferRequest& read) const {
+  std::uint32_t wanted = 0;
   std::uint32_t seen = 0;
   for (std::size_t i = 0; i < read.output_count; ++i) {
     const auto found = std::find_if(spec.outputs.begin(), spec.outputs.end(),
                                     [&](const TensorSpec& output) { return output.name == read.outputs[i]; });
-    if (found == spec.outputs.end() || i == 8) return false;
+    if (found == spec.outputs.end() || i == 8) return std::nullopt;
     const auto position = static_cast<std::uint32_t>(found - spec.outputs.begin());
-    if (seen & (1U << position)) return false;
+    if (seen & (1U << position)) return std::nullopt;
     seen |= 1U << position;
-    request.wanted |= position << (4 * i);
+    wanted |= position << (4 * i);
   }
-  request.wanted_count = static_cast<std::uint8_t>(read.output_count);
-  return true;
+  return wanted;
 }
 
 std::optional<Admission> Lane::submit(const InferRequest& read, Stream* stream, Nanos arrived, Nanos now) {
   std::size_t rows = 0;
   std::array<std::uint8_t, kMaxTensors> order{};
-  auto request = std::make_unique<Request>();
-  if (!fits(read, rows, order) || !wanted_outputs(read, *request) || read.priority > spec.levels) return std::nullopt;
+  if (!fits(read, rows, order) || read.priority > spec.levels) return std::nullopt;
   if (!read.ids.empty() && !are_ids(read.ids, rows)) return std::nullopt;
+  const std::optional<std::uint32_t> wanted = wanted_outputs(read);
+  if (!wanted) return std::nullopt;
   arrived_rows_ += rows;
   const Admission admission = admits(parameters, rows, waiting_rows_, running_, now - arrived);
   if (admission != Admission::kTaken) {
     statistics.drop(admission == Admission::kShed ? Drop::kOverTarget : Drop::kQueueFull);
     return admission;
   }
+  auto request = std::make_unique<Request>();
   request->stream = stream;
   request->rows = rows;
   request->enqueued = arrived;
   request->level = (read.priority != 0 ? static_cast<std::size_t>(read.priority) : spec.default_level) - 1;
+  request->wanted = *wanted;
+  request->wanted_count = static_cast<std::uint8_t>(read.output_count);
   request->id = read.id;
   if (spec.members) request->ids = read.ids;
   request->slab = room(rows);

@@ -112,14 +112,15 @@ class Lane : public std::enable_shared_from_this<Lane> {
   [[nodiscard]] std::size_t running() const { return running_; }
 
   const LaneSpec spec;
-  const std::string name;  // `late@1`, as messages have it
+  const std::string full_message;  // `full_text` and `late_text` as they go over the wire
+  const std::string late_message;
   BatchParameters parameters;
   LaneStatistics statistics;
   Request* last = nullptr;  // the request that `submit` took last
 
  private:
   [[nodiscard]] bool fits(const InferRequest& read, std::size_t& rows, std::array<std::uint8_t, kMaxTensors>& order) const;
-  [[nodiscard]] bool wanted_outputs(const InferRequest& read, Request& request) const;
+  [[nodiscard]] std::optional<std::uint32_t> wanted_outputs(const InferRequest& read) const;
   std::shared_ptr<Slab> room(std::size_t rows);
   void lay_together(Batch& batch);
   [[nodiscard]] Nanos oldest() const;

@@ -125,5 +125,9 @@ NB_MODULE(_rules, m) {
   m.def("parse_timeout", [](const nb::bytes& text) -> std::optional<std::int64_t> {
     return parse_timeout({text.c_str(), text.size()});
   });
-  m.def("escape_message", [](const nb::bytes& text) { return escape_message({text.c_str(), text.size()}); });
+  m.def("escape_message", [](const nb::bytes& text) {
+    std::string out;
+    escape_message({text.c_str(), text.size()}, out);
+    return out;
+  });
 }

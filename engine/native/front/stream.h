@@ -12,11 +12,13 @@
 #include "grpc.h"
 #include "lane.h"
 #include "monotonic.h"
+#include "pool.h"
 #include "protobuf.h"
 
 namespace headrace {
 
 class Connection;
+struct Stream;
 
 inline constexpr std::size_t kNotInHeap = SIZE_MAX;
 
@@ -30,8 +32,11 @@ enum class Owner : std::uint8_t {
 /// Header fields one after the other in one piece of memory: most are never looked at.
 class HeaderFields {
  public:
+  void clear() { bytes_.clear(); }
+  [[nodiscard]] std::size_t kept() const { return bytes_.capacity(); }
+
   void add(std::string_view name, std::string_view value) {
-    if (bytes_.empty()) bytes_.reserve(128);
+    if (bytes_.capacity() < kUsual) bytes_.reserve(kUsual);
     append_varint(bytes_, name.size());
     append_varint(bytes_, value.size());
     bytes_.append(name).append(value);
@@ -58,6 +63,7 @@ class HeaderFields {
     }
   }
 
+  static constexpr std::size_t kUsual = 128;
   std::string bytes_;
 };
 
@@ -69,27 +75,19 @@ struct Talk {
   bool half_close_told = false;
 };
 
-struct Stream {
-  Stream(Connection* of, std::int32_t number) : connection(of), id(number) {}
-
-  [[nodiscard]] bool conversation() const { return talk != nullptr; }
-
+/// What a call starts with, but for its texts.
+struct StreamState {
   Link<Stream> link;
-  Connection* connection;
-  std::int32_t id;
+  Connection* connection = nullptr;
+  std::int32_t id = 0;
 
   // The request.
-  std::string path;
-  std::string credential;  // header field that says who calls: name, colon, value
-  std::string encoding;
-  HeaderFields metadata;
   std::size_t header_bytes = 0;
   bool post = false;
   bool grpc = false;
   bool bad_timeout = false;
-  bool refused = false;       // answered before its request was complete: the rest is not read
+  bool refused = false;  // answered before its request was complete: the rest is not read
   bool half_closed = false;
-  std::string body;  // bytes of messages not yet complete
   Nanos began = 0;
   Nanos deadline = kNever;
   std::size_t heap_index = kNotInHeap;
@@ -107,15 +105,69 @@ struct Stream {
   // The answer.
   bool headers_sent = false;
   bool message_started = false;  // the frame writer asks for bytes of `out`
-  bool finished = false;  // nothing more will be added
-  bool deferred = false;  // the frame writer waits for more bytes
+  bool finished = false;         // nothing more will be added
+  bool deferred = false;         // the frame writer waits for more bytes
   Status status = Status::kOk;
-  std::string message;
   bool pushback = false;
-  std::string out;
   std::size_t out_at = 0;
   std::size_t out_held = 0;  // bytes of `out` that are counted as unread
   Nanos moved = 0;           // when bytes of `out` last went to the client
+};
+
+struct Stream : StreamState {
+  [[nodiscard]] bool conversation() const { return talk != nullptr; }
+
+  /// Start as a call that nobody knows anything about yet.
+  void start(Connection* of, std::int32_t number) {
+    static_cast<StreamState&>(*this) = StreamState{};
+    connection = of;
+    id = number;
+    path.clear();
+    credential.clear();
+    encoding.clear();
+    metadata.clear();
+    body.clear();
+    message.clear();
+    out.clear();
+  }
+  /// Bytes that it keeps for the next call.
+  [[nodiscard]] std::size_t kept() const { return body.capacity() + message.capacity() + out.capacity() + metadata.kept(); }
+
+  std::string path;
+  std::string credential;  // header field that says who calls: name, colon, value
+  std::string encoding;
+  HeaderFields metadata;
+  std::string body;     // bytes of messages not yet complete
+  std::string message;  // of an error, percent-encoded
+  std::string out;
+};
+
+/// Streams that are over, kept for the next calls: the memory of their texts with them. Not locked: the front is.
+class StreamStore {
+ public:
+  Stream* take(Connection* connection, std::int32_t id) {
+    std::unique_ptr<Stream> stream;
+    if (spare_.empty()) {
+      stream = std::make_unique<Stream>();
+    } else {
+      stream = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    stream->start(connection, id);
+    return stream.release();
+  }
+
+  void give(Stream* stream) {
+    std::unique_ptr<Stream> over(stream);
+    over->lane.reset();
+    over->talk.reset();
+    if (kPooled && spare_.size() < kSpare && over->kept() <= kKeptBytes) spare_.push_back(std::move(over));
+  }
+
+ private:
+  static constexpr std::size_t kSpare = 4096;
+  static constexpr std::size_t kKeptBytes = 4096;
+  std::vector<std::unique_ptr<Stream>> spare_;
 };
 
 /// Streams by deadline: the earliest first, constant-time look, logarithmic change.

@@ -122,7 +122,8 @@ void DoorWorld::talk(const Event& event) {
 void DoorWorld::interfere(unsigned turn) {
   front.publish(small_routes(turn % 3 == 2 ? std::vector{lanes_[1]} : lanes_));
   for (const auto& lane : lanes_) {
-    front.set_parameters(*lane, {8 + turn % 8, 64, turn % 5 == 0 ? 16 : SIZE_MAX, turn % 4 * 100 * kMicrosecond, 1 + turn % 2});
+    front.set_parameters(*lane, {8 + turn % 8, 64, turn % 5 == 0 ? 16 : SIZE_MAX, turn % 4 * 100 * kMicrosecond, 1 + turn % 2,
+                                turn % 3 == 0 ? kMillisecond : kNever});
     (void)front.statistics(*lane);
     (void)front.load(*lane);
   }

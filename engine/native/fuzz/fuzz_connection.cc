@@ -45,6 +45,7 @@ class MemorySocket : public Socket {
 class Calls : public CallHandler {
  public:
   Pool& pool() override { return pool_; }
+  StreamStore& streams() override { return streams_; }
   void began(Stream& stream) override {
     HEADRACE_MUST(open_.insert(&stream).second);
     if (!stream.grpc) return stream.connection->refuse_http(stream, "415");
@@ -98,6 +99,7 @@ class Calls : public CallHandler {
 
  private:
   Pool pool_;
+  StreamStore streams_;
   std::unordered_set<Stream*> open_;
   std::vector<Stream*> waiting_;
   std::size_t bytes_ = 0;

@@ -106,7 +106,8 @@ void check_lane(const InferRequest& read) {
 void check_texts(std::string_view text) {
   const auto timeout = parse_timeout(text);
   HEADRACE_MUST(!timeout || *timeout >= 0);
-  const std::string escaped = escape_message(text);
+  std::string escaped;
+  escape_message(text, escaped);
   HEADRACE_MUST(escaped.size() >= text.size() && escaped.size() <= 3 * text.size());
   for (const char c : escaped) HEADRACE_MUST(c >= 0x20 && c <= 0x7e);
 }

@@ -24,13 +24,13 @@ from headrace.serving.batching.policy import Parameters
 from headrace.serving.batching.service_times import ServiceTimes
 from headrace.serving.config import BatchingConfig
 
-TARGET_SHARE = 0.75
+TARGET_SHARE = 0.7
 """Part of the target that the queue and the executor may use; the rest is for reading and writing."""
 
 UNREAD_SHARE = 0.5
 """Part of the target that a request may have waited in its socket."""
 
-LATE_SHARE = 0.9
+LATE_SHARE = 0.8
 """A request is late that took more than this part of the target, from when it came to when its batch had run."""
 
 BATCH_SHARE = 0.3
