@@ -273,8 +273,8 @@ def test_a_queue_whose_executors_are_busy_sheds_what_would_miss_the_target():
     first = make()
     submit(queue, first)
     batch = queue.take(first)
-    clock.advance(0.005)
-    answer(queue, batch)  # a row takes 5 ms: one may run and one wait, a third would take 15 ms and the rest of one
+    clock.advance(0.004)
+    answer(queue, batch)  # a row takes 4 ms: one may run and one wait, three more would take 16 ms and the rest of one
     running, waiting = make(), make()
     submit(queue, running)
     queue.take(running)

@@ -216,6 +216,7 @@ void Front::poll(Lock& lock, Nanos until) {
     now_ = monotonic_now();
     expire(now_);
   }
+  expire(now_);
   behind_ = ready_at_ != ready_count_ || unread_ > look_every() + kAttended;
   if (now_ >= next_tick_) tick(now_);
   flush_touched(now_);

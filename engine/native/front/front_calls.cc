@@ -247,6 +247,8 @@ void Front::expire(Nanos now) {
   if (deadlines_.earliest() > now) return;
   while (deadlines_.earliest() <= now) {
     Stream& stream = *deadlines_.first();
+    deadlines_.remove(&stream);
+    if (stream.finished) continue;  // its connection refused it, and has not said so yet
     const Request* request = stream.waiting != nullptr ? stream.waiting : stream.running;
     const Nanos since = request != nullptr ? request->enqueued : stream.began;
     if (stream.owner == Owner::kPython) {

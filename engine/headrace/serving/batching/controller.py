@@ -24,7 +24,7 @@ from headrace.serving.batching.policy import Parameters
 from headrace.serving.batching.service_times import ServiceTimes
 from headrace.serving.config import BatchingConfig
 
-TARGET_SHARE = 0.7
+TARGET_SHARE = 0.75
 """Part of the target that the queue and the executor may use; the rest is for reading and writing."""
 
 UNREAD_SHARE = 0.5
