@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote_to_bytes
@@ -106,6 +107,7 @@ class RawConnection:
         self.pings = 0
         self.closed = False
         self._received = b""
+        self._held: bytes | None = None
         self._encoder = hpack.Encoder()
         self._decoder = hpack.Decoder()
         self._window = 65_535
@@ -115,7 +117,18 @@ class RawConnection:
             self.send_bytes(preface + SettingsFrame(0, settings=wanted).serialize())
 
     def send_bytes(self, content: bytes) -> None:
-        self.socket.sendall(content)
+        if self._held is None:
+            self.socket.sendall(content)
+        else:
+            self._held += content
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is said within at once, so that the server reads it in one turn."""
+        self._held = b""
+        yield
+        content, self._held = self._held, None
+        self.send_bytes(content)
 
     def send(self, *frames: Frame) -> None:
         self.send_bytes(b"".join(frame.serialize() for frame in frames))

@@ -5,6 +5,7 @@ import time
 import pytest
 
 DEADLINE_EXCEEDED = 4
+RESOURCE_EXHAUSTED = 8
 
 
 def lateness_ms(victim, ask_for, timeouts_ms):
@@ -30,3 +31,14 @@ def test_expired_requests_are_answered_within_two_milliseconds(victim, ask_for):
     assert len(late) >= 20
     assert min(late) > -1.0
     assert late[len(late) // 2] < 2.0
+
+
+def test_a_deadline_that_passes_on_a_refused_call_is_the_end_of_it(victim, frame_of):
+    """HEADERS and an impossible length in one packet: the call is refused and expired before either is told."""
+    with victim.connect() as connection:
+        for _ in range(20):
+            with connection.together():
+                stream = connection.begin(**{"grpc-timeout": "1n"})
+                connection.data(stream, frame_of(b"few", length=2**32 - 1))
+            assert connection.answer(stream, 5).status in {DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED}
+    assert victim.seconds_to_answer() < 5

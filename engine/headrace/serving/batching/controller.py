@@ -9,8 +9,8 @@ What it decides, and why:
 * `admit_rows`: a request that is taken waits for the rest of the running batch, then for the rows before it. It is
   taken while that comes to at most `TARGET_SHARE` of the target, times a margin: the margin shrinks when a request was
   late all the same (a slow machine, a service time that varies), and recovers slowly.
-* `unread_s`: a part of the target. Where requests come faster than they can be read, it keeps those short that are taken,
-  and refusals early.
+* `unread_s`: a part of the target. Where requests come faster than they can be read, refusing is the fastest way to
+  catch up.
 * `max_batch_rows`: one batch takes at most `BATCH_SHARE` of that time, so that who comes behind it is not late; but
   where the fixed part is large it may take `LONG_BATCH_SHARE`, to run at nine tenths of the best throughput. Where all
   batches had the same size, so that the parts are not known, it may have twice that size, to learn them.
