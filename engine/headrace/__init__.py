@@ -88,7 +88,18 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headrace.monitoring": ("DriftSettings", "RetrainPolicy"),
     "headrace.pipeline.project": ("Monitoring", "Project", "Release", "UnitChange"),
     "headrace.training": ("Model", "TimeSplit"),
-    "headrace.validation": ("Field", "RowRule", "Schema"),
+    "headrace.validation": (
+        "Field",
+        "ForeignKey",
+        "Fresh",
+        "NoGaps",
+        "Ordered",
+        "RowRule",
+        "Schema",
+        "TableRule",
+        "Unique",
+        "Volume",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -16,9 +16,10 @@ class CheckResult:
     """One check.
 
     Attributes:
-        name: what was checked: `present`, `dtype`, `not_null`, `range`, `allowed`, `unique`, `null_share`, `rows`, or a
-            row rule's name.
-        column: of which column; empty for a check of rows or of the table.
+        name: what was checked: `present`, `dtype`, `absent`, `declared`, `not_null`, `range`, `allowed`, `pattern`,
+            `length`, `unique`, `ordered`, `foreign_key`, `null_share`, `fresh`, `volume`, `gaps`, `rows`, or a
+            rule's name.
+        column: of which column, several joined by commas; empty for a check of rows or of the table.
         status: `warned` also where rows were quarantined: the table goes on without them.
         detail: what was found, for people; empty where there is nothing to say.
         rows: rows that failed it.

@@ -1,34 +1,28 @@
-"""Check a table against its schema: one pass of Polars expressions, whatever the number of checks."""
+"""Check a table against its schema: one pass of Polars expressions, whatever the number of checks.
+
+Most checks of most tables pass, so the first pass asks each check for one value that says whether a row can fail at
+all; only those that can are worked out row by row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.data.types import dtype_name
-from headrace.validation.fields import Field, Severity
+from headrace.validation.fields import Field, FrameRule
 from headrace.validation.report import CheckResult, ValidationReport
+from headrace.validation.row_checks import RowCheck, frame_rule_check, row_checks
 from headrace.validation.schema import Schema
+from headrace.validation.table_checks import Surroundings, rule_columns, rule_row_checks, table_results
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
 
-@dataclass(frozen=True)
-class _RowCheck:
-    """A check that each row passes or fails: `fails` is true where it fails, never null."""
-
-    name: str
-    column: str
-    severity: Severity
-    fails: pl.Expr
-    complaint: str
-
-
-def validate(table: pa.Table, schema: Schema) -> ValidationReport:
+def validate(table: pa.Table, schema: Schema, around: Surroundings | None = None) -> ValidationReport:
     """Check every rule of a schema.
 
     A column that is absent or of another type fails the table, and its other checks are not run. Rows fail one by one:
@@ -37,51 +31,74 @@ def validate(table: pa.Table, schema: Schema) -> ValidationReport:
     Args:
         table: columns of the vocabulary's types; any number of rows, none included.
         schema: the rules.
+        around: other tables, the environment, the moment, and which file the rows come from. With a `source_file` or a
+            `line_column`, rejected rows have `source_file` and `line_number` too.
 
     Returns:
         one result a check, and the rows divided.
 
     Raises:
-        DefinitionError: a row rule's expression does not work on this table.
+        DefinitionError: a rule's expression does not work on this table.
     """
     import polars as pl
 
+    around = around or Surroundings()
     frame = pl.from_arrow(table.combine_chunks()) if table.num_columns else pl.DataFrame()
     assert isinstance(frame, pl.DataFrame)
-    shape = [check for item in schema.fields for check in _shape(table, item)]
-    sound = [item for item in schema.fields if not _complaint(table, item)]
-    row_checks = list(_row_checks(schema, {item.name for item in sound}, sound))
-    masks = _masks(frame, row_checks)
-    counts = [int(masks.get_column(str(at)).sum()) for at in range(len(row_checks))]
-    results = [
-        _result(check, count, frame, masks[str(at)])
-        for at, (check, count) in enumerate(zip(row_checks, counts, strict=True))
-    ]
-    whole = [*_null_shares(frame, sound), _row_count(frame.height, schema.rows_at_least)]
-    rejecting = [at for at, check in enumerate(row_checks) if check.severity == "quarantine" and counts[at]]
-    accepted, rejected = _divide(table, masks, rejecting, row_checks)
+    labels = set(schema.labels) if around.environment == "serving" else set()
+    expected = [item for item in schema.fields if item.name not in labels]
+    shape = [check for item in expected for check in _shape(table, item)]
+    shape += _absent_labels(frame, schema.labels) if labels else []
+    shape += _undeclared(table, schema) if schema.strict else []
+    sound = [item for item in expected if item.name in table.column_names and not _complaint(table, item)]
+    rules = [rule for rule in schema.rules if _readable(rule_columns(rule), schema, sound, frame)]
+    checks = [*row_checks(schema, sound), *_frame_rules(schema, sound, frame)]
+    checks += rule_row_checks(rules, frame, around)
+    masks = _masks(frame, checks)
+    results = [_result(check, frame, masks.get(at), around) for at, check in enumerate(checks)]
+    whole = [*_null_shares(frame, sound), *table_results(rules, frame, around)]
+    whole.append(_row_count(frame.height, schema.rows_at_least))
+    rejecting = {at: mask for at, mask in masks.items() if checks[at].severity == "quarantine"}
+    accepted, rejected = _divide(table, rejecting, checks, around)
     return ValidationReport((*shape, *results, *whole), accepted, rejected)
 
 
-def _masks(frame: pl.DataFrame, checks: list[_RowCheck]) -> pl.DataFrame:
-    """One Boolean column a check, named by its place, True where a row fails."""
+def _masks(frame: pl.DataFrame, checks: list[RowCheck]) -> dict[int, pl.Series]:
+    """For each check that a row fails, by its place: one Boolean a row, True where it fails."""
     import polars as pl
 
-    rules = {str(at): check for at, check in enumerate(checks) if not check.column}
-    ours = [check.fails.alias(str(at)) for at, check in enumerate(checks) if check.column]
-    masks = {mask.name: mask for mask in frame.select(ours).iter_columns()}
-    for at, rule in rules.items():
-        try:
-            mask = frame.select(rule.fails.alias(at)).to_series()
-        except pl.exceptions.PolarsError as error:
-            raise DefinitionError(f"row rule '{rule.name}' does not work on this table: {error}") from error
-        if mask.dtype != pl.Boolean() or len(mask) != frame.height:
-            raise DefinitionError(
-                f"row rule '{rule.name}' gives {len(mask):,} values of {mask.dtype} for {frame.height:,} rows; "
-                "it gives true or false for each row"
-            )
-        masks[at] = mask
-    return pl.DataFrame([masks[str(at)].fill_null(value=False) for at in range(len(checks))])
+    ours = {at: check for at, check in enumerate(checks) if check.screen is not None}
+    screens = frame.select([check.screen.alias(str(at)) for at, check in ours.items() if check.screen is not None])
+    passing = {int(column.name) for column in screens.iter_columns() if not column[0]}
+    rest = [at for at, check in enumerate(checks) if at not in passing]
+    fast = [at for at in rest if checks[at].column and isinstance(checks[at].fails, pl.Expr)]
+    masks = {at: checks[at].fails for at in rest if isinstance(checks[at].fails, pl.Series)}
+    try:
+        together = frame.select([checks[at].fails.alias(str(at)) for at in fast])
+        masks |= {int(column.name): column for column in together.iter_columns()}
+        one_by_one = [at for at in rest if at not in masks]
+    except pl.exceptions.PolarsError:
+        one_by_one = [at for at in rest if at not in masks]  # which of them it is, the error names
+    for at in one_by_one:
+        masks[at] = _mask(frame, checks[at])
+    found = {at: mask.fill_null(value=False) for at, mask in masks.items() if isinstance(mask, pl.Series)}
+    return {at: found[at] for at in sorted(found) if found[at].any()}
+
+
+def _mask(frame: pl.DataFrame, check: RowCheck) -> pl.Series:
+    import polars as pl
+
+    assert isinstance(check.fails, pl.Expr)
+    try:
+        mask = frame.select(check.fails.alias("fails")).to_series()
+    except pl.exceptions.PolarsError as error:
+        raise DefinitionError(f"row rule '{check.name}' does not work on this table: {error}") from error
+    if mask.dtype != pl.Boolean() or len(mask) != frame.height:
+        raise DefinitionError(
+            f"row rule '{check.name}' gives {len(mask):,} values of {mask.dtype} for {frame.height:,} rows; "
+            "it gives true or false for each row"
+        )
+    return mask
 
 
 def _shape(table: pa.Table, item: Field) -> Iterator[CheckResult]:
@@ -95,59 +112,61 @@ def _shape(table: pa.Table, item: Field) -> Iterator[CheckResult]:
 def _complaint(table: pa.Table, item: Field) -> str:
     if item.name not in table.column_names:
         hint = did_you_mean(item.name, table.column_names)
-        return f"the table has no column '{item.name}'" + (f"; {hint}" if hint else "")
+        said = f"the table has no column '{item.name}'" + (f"; {hint}" if hint else "")
+        return said if item.required else ""
     found = dtype_name(table.schema.field(item.name).type)
     return "" if found == item.dtype else f"is {found or table.schema.field(item.name).type}, declared {item.dtype}"
 
 
-def _row_checks(schema: Schema, known: set[str], sound: list[Field]) -> Iterator[_RowCheck]:
-    import polars as pl
+def _absent_labels(frame: pl.DataFrame, labels: tuple[str, ...]) -> Iterator[CheckResult]:
+    """When serving, nobody can know a label yet: one that is filled in comes from the future."""
+    for name in labels:
+        known = frame.height - frame.get_column(name).null_count() if name in frame.columns else 0
+        detail = f"{known:,} of {frame.height:,} rows have the label {name}, which nobody knows when serving"
+        yield CheckResult("absent", name, "failed" if known else "passed", detail if known else "", known)
 
-    for item in sound:
-        yield from _field_checks(item, pl.col(item.name))
-    if schema.unique and known.issuperset(schema.unique):
-        together = pl.struct(list(schema.unique))
-        name = ", ".join(schema.unique)
-        yield _RowCheck("unique", name, "quarantine", ~together.is_first_distinct(), "comes again")
-    unsound = {item.name for item in schema.fields} - known
+
+def _undeclared(table: pa.Table, schema: Schema) -> Iterator[CheckResult]:
+    for name in table.column_names:
+        if name not in schema.dtypes:
+            detail = f"the table has column '{name}', which the schema does not declare"
+            yield CheckResult("declared", name, "failed", detail, 0)
+
+
+def _readable(columns: tuple[str, ...], schema: Schema, sound: list[Field], frame: pl.DataFrame) -> bool:
+    """Whether a rule can be asked: a column that another check has refused, or that a label's absence explains, is not.
+
+    Raises:
+        DefinitionError: a rule reads a column that neither the schema nor the table knows.
+    """
+    for name in columns:
+        if name not in schema.dtypes and name not in frame.columns:
+            raise DefinitionError(
+                f"a rule reads column '{name}', which the table does not have", hint=did_you_mean(name, frame.columns)
+            )
+    known = {item.name for item in sound}
+    return all(name in known or name not in schema.dtypes for name in columns)
+
+
+def _frame_rules(schema: Schema, sound: list[Field], frame: pl.DataFrame) -> Iterator[RowCheck]:
+    known = {item.name for item in sound}
     for rule in schema.rows:
-        holds = rule.holds()
-        if unsound.isdisjoint(holds.meta.root_names()):
-            yield _RowCheck(rule.name, "", rule.severity, ~holds, "does not hold")
+        if isinstance(rule, FrameRule) and (not rule.column or rule.column in known):
+            yield frame_rule_check(rule, frame)
 
 
-def _field_checks(item: Field, value: pl.Expr) -> Iterator[_RowCheck]:
-    import polars as pl
-
-    if not item.nullable:
-        yield _RowCheck("not_null", item.name, item.severity, value.is_null(), "is missing")
-    if item.min is not None or item.max is not None:
-        # Polars orders NaN above every number, so that NaN passes a lower bound: it is asked for by name.
-        outside = value.is_nan() if item.dtype == "float64" else pl.lit(value=False)
-        if item.min is not None:
-            outside = outside | (value < item.min)
-        if item.max is not None:
-            outside = outside | (value > item.max)
-        low = "" if item.min is None else f"{item.min:g}"
-        high = "" if item.max is None else f"{item.max:g}"
-        yield _RowCheck("range", item.name, item.severity, outside, f"is outside [{low}, {high}]")
-    if item.allowed:
-        allowed = [float(known) for known in item.allowed] if item.dtype == "float64" else list(item.allowed)
-        refused = ~value.is_in(allowed)
-        yield _RowCheck("allowed", item.name, item.severity, refused, f"is none of {', '.join(map(str, item.allowed))}")
-    if item.unique:
-        again = value.is_not_null() & ~value.is_first_distinct()
-        yield _RowCheck("unique", item.name, item.severity, again, "comes again")
-
-
-def _result(check: _RowCheck, count: int, frame: pl.DataFrame, mask: pl.Series) -> CheckResult:
-    if not count:
+def _result(check: RowCheck, frame: pl.DataFrame, mask: pl.Series | None, around: Surroundings) -> CheckResult:
+    if mask is None:
         return CheckResult(check.name, check.column, "passed", "", 0)
+    count = int(mask.sum())
     share = count / frame.height
     detail = f"{count:,} of {frame.height:,} rows ({share:.2%}): {check.column or check.name} {check.complaint}"
-    if check.column in frame.columns and check.name != "not_null":
+    if check.column in frame.columns and check.value_shown:
         first = mask.arg_true()[0]
         detail += f", first {frame.get_column(check.column)[first]!r} in row {first:,}"
+    if around.line_column in frame.columns:
+        line = frame.get_column(around.line_column)[mask.arg_true()[0]]
+        detail += f" ({around.source_file + ' ' if around.source_file else ''}line {line})"
     return CheckResult(check.name, check.column, "failed" if check.severity == "stop" else "warned", detail, count)
 
 
@@ -173,19 +192,38 @@ def _row_count(rows: int, at_least: int) -> CheckResult:
 
 
 def _divide(
-    table: pa.Table, masks: pl.DataFrame, rejecting: list[int], checks: list[_RowCheck]
+    table: pa.Table, masks: dict[int, pl.Series], checks: list[RowCheck], around: Surroundings
 ) -> tuple[pa.Table, pa.Table]:
     import polars as pl
     import pyarrow as pa
 
-    if not rejecting:
-        return table, table.slice(0, 0).append_column("reason", pa.array([], pa.string()))
+    if not masks:
+        rejected = _located(table.slice(0, 0), around)
+        return table, rejected.append_column("reason", pa.array([], pa.string()))
+    failing = pl.DataFrame([mask.alias(str(at)) for at, mask in masks.items()])
     complaints = [
         pl.when(pl.col(str(at))).then(pl.lit(f"{checks[at].column or checks[at].name} {checks[at].complaint}"))
-        for at in rejecting
+        for at in masks
     ]
-    reasons = masks.select(pl.concat_str(complaints, separator="; ", ignore_nulls=True).alias("reason")).to_series()
-    refused = masks.select(pl.any_horizontal(str(at) for at in rejecting)).to_series()
+    reasons = failing.select(pl.concat_str(complaints, separator="; ", ignore_nulls=True).alias("reason")).to_series()
+    refused = failing.select(pl.any_horizontal(pl.all())).to_series()
     mask = refused.to_arrow()
     kept_reasons = reasons.filter(refused).to_arrow().cast(pa.string())
-    return table.filter(pa.compute.invert(mask)), table.filter(mask).append_column("reason", kept_reasons)
+    rejected = _located(table.filter(mask), around).append_column("reason", kept_reasons)
+    return table.filter(pa.compute.invert(mask)), rejected
+
+
+def _located(rows: pa.Table, around: Surroundings) -> pa.Table:
+    """Rejected rows with the place they come from, where that is known."""
+    import pyarrow as pa
+
+    if not around.source_file and around.line_column not in rows.column_names:
+        return rows
+    lines = pa.nulls(rows.num_rows, pa.int64())
+    if around.line_column in rows.column_names:
+        lines = rows.column(around.line_column).cast(pa.int64())
+    files = pa.array([around.source_file] * rows.num_rows, pa.string())
+    for name, values in (("source_file", files), ("line_number", lines)):
+        if name not in rows.column_names:
+            rows = rows.append_column(name, values)
+    return rows
