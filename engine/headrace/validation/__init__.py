@@ -22,6 +22,7 @@ from headrace.validation.rules import TableRule as TableRule
 from headrace.validation.rules import Unique as Unique
 from headrace.validation.rules import Volume as Volume
 from headrace.validation.schema import Schema as Schema
+from headrace.validation.schema import as_schema as as_schema
 from headrace.validation.table_checks import Surroundings as Surroundings
 from headrace.validation.validate import validate as validate
 
@@ -42,6 +43,7 @@ __all__ = [
     "Unique",
     "ValidationReport",
     "Volume",
+    "as_schema",
     "replay",
     "validate",
 ]

@@ -101,7 +101,9 @@ def _dtype(dtype: Any, where: str) -> str:
 
 def _attributes(check: Any, dtype: str) -> dict[str, Any] | None:
     """What a built-in check is called in a Field; None where a Field cannot say it."""
-    given = check.statistics or {}
+    if not _built_in(check):
+        return None
+    given = check.statistics
     numeric = dtype in ("int64", "float64")
     if check.name == "greater_than_or_equal_to" and numeric:
         return {"min": given["min_value"]}
@@ -119,7 +121,7 @@ def _attributes(check: Any, dtype: str) -> dict[str, Any] | None:
 def _rule(check: Any, column: str, severity: Severity) -> RowRule | FrameRule:
     given = check.statistics or {}
     makers = _EXPRESSIONS.get(check.name or "")
-    if makers is None or not check.native or check.element_wise:
+    if makers is None or not _built_in(check):
         return _function(check, column, column, severity)
     return RowRule(_words(check), _BuiltIn(check.name, column, tuple(given.items())), severity=severity, column=column)
 
@@ -158,6 +160,11 @@ _EXPRESSIONS: dict[str, Any] = {
     "str_startswith": lambda value, given: value.str.starts_with(given["string"]),
     "str_endswith": lambda value, given: value.str.ends_with(given["string"]),
 }
+
+
+def _built_in(check: Any) -> bool:
+    """Whether pandera itself made the check: then its statistics say what it asks."""
+    return not check.native and not check.element_wise and bool(check.statistics)
 
 
 def _text(pattern: Any) -> str:

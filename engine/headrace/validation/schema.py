@@ -6,12 +6,15 @@ import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.core.hashing import digest_bytes, digest_json
 from headrace.validation.fields import Field, FrameRule, RowRule
 from headrace.validation.rules import Rule
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,9 @@ class Schema:
         rules: rules over the table: keys of other tables, age, volume, order, gaps.
         labels: columns that are known only afterwards: they must be there in training and must not when serving.
         strict: whether a column without a field fails the table.
+        sensitive: columns that say who somebody is: groups are counted, and columns that stand in for them are named.
+        outcome: gives the Polars expression that is true where a row is positive, for the rates of groups and for
+            columns that give the label away.
 
     Raises:
         DefinitionError: a field comes twice, or `unique` or `labels` names a column without a field.
@@ -38,15 +44,17 @@ class Schema:
     rules: tuple[Rule, ...] = field(default=(), kw_only=True)
     labels: tuple[str, ...] = field(default=(), kw_only=True)
     strict: bool = field(default=False, kw_only=True)
+    sensitive: tuple[str, ...] = field(default=(), kw_only=True)
+    outcome: Callable[[], pl.Expr] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("fields", "unique", "rows", "rules", "labels"):
+        for name in ("fields", "unique", "rows", "rules", "labels", "sensitive"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         names = [item.name for item in self.fields]
         for name in names:
             if names.count(name) > 1:
                 raise DefinitionError(f"Schema: field '{name}' is declared {names.count(name)} times")
-        for where, wanted in (("unique", self.unique), ("labels", self.labels)):
+        for where, wanted in (("unique", self.unique), ("labels", self.labels), ("sensitive", self.sensitive)):
             for name in wanted:
                 if name not in names:
                     raise DefinitionError(
@@ -86,12 +94,23 @@ class Schema:
             "rules": [_rule(rule) for rule in self.rules],
             "labels": list(self.labels),
             "strict": self.strict,
+            "sensitive": list(self.sensitive),
+            "outcome": _source(self.outcome) if self.outcome is not None else None,
         }
 
     @property
     def digest(self) -> str:
         """SHA-256 of the JSON form."""
         return digest_json(self.to_json())
+
+
+def as_schema(declared: Any) -> Schema:
+    """A schema as it is, or read from a pandera model.
+
+    Raises:
+        DefinitionError: it is neither.
+    """
+    return declared if isinstance(declared, Schema) else Schema.from_pandera(declared)
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

@@ -7,14 +7,14 @@ all; only those that can are worked out row by row.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.data.types import dtype_name
 from headrace.validation.fields import Field, FrameRule
 from headrace.validation.report import CheckResult, ValidationReport
 from headrace.validation.row_checks import RowCheck, frame_rule_check, row_checks
-from headrace.validation.schema import Schema
+from headrace.validation.schema import Schema, as_schema
 from headrace.validation.table_checks import Surroundings, rule_columns, rule_row_checks, table_results
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def validate(table: pa.Table, schema: Schema, around: Surroundings | None = None) -> ValidationReport:
+def validate(table: pa.Table, schema: Any, around: Surroundings | None = None) -> ValidationReport:
     """Check every rule of a schema.
 
     A column that is absent or of another type fails the table, and its other checks are not run. Rows fail one by one:
@@ -30,7 +30,7 @@ def validate(table: pa.Table, schema: Schema, around: Surroundings | None = None
 
     Args:
         table: columns of the vocabulary's types; any number of rows, none included.
-        schema: the rules.
+        schema: the rules: a `Schema`, or a pandera model for Polars.
         around: other tables, the environment, the moment, and which file the rows come from. With a `source_file` or a
             `line_column`, rejected rows have `source_file` and `line_number` too.
 
@@ -42,7 +42,7 @@ def validate(table: pa.Table, schema: Schema, around: Surroundings | None = None
     """
     import polars as pl
 
-    around = around or Surroundings()
+    schema, around = as_schema(schema), around or Surroundings()
     frame = pl.from_arrow(table.combine_chunks()) if table.num_columns else pl.DataFrame()
     assert isinstance(frame, pl.DataFrame)
     labels = set(schema.labels) if around.environment == "serving" else set()
