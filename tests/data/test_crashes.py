@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from headrace.data import TableStore, digest_table
-from headrace.data.commit_log import read_commits
+from headrace.data.commit_log import read_log
 from headrace.data.interrupts import interrupt_held
 
 pytestmark = pytest.mark.slow
@@ -52,11 +52,13 @@ def assert_whole(store, name="events"):
 def assert_clean(store, name="events"):
     """After the next write nothing lies in the folder that no version names."""
     store.write(name, pa.table({"x": [1]}), transaction=f"sweep-{random.random()}")
-    commits = read_commits(store.root / name)
-    named = {file for commit in commits for file in commit.files}
+    log = read_log(store.root / name)
+    commits = log.commits
+    named = {file for commit in commits for file in log.files(commit)}
     assert {file.name for file in (store.root / name).iterdir()} == named | {"_delta_log"}
-    log = [file.name for file in (store.root / name / "_delta_log").iterdir() if file.suffix == ".json"]
-    assert len(log) == len(commits)
+    entries = [file.name for file in (store.root / name / "_delta_log").iterdir() if file.suffix == ".json"]
+    assert len(entries) == len(commits)
+    assert not list((store.root / ".staging").iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headrace.core.errors import CorruptedError, DefinitionError, InvalidInputError, NotFoundError
 from headrace.data import TableStore, digest_table
-from headrace.data.commit_log import read_commits
+from headrace.data.commit_log import read_log
 from headrace.data.types import arrow_type
 
 BITS = st.integers(-(2**63), 2**63 - 1)
@@ -21,7 +21,8 @@ def ints(*values):
 
 
 def parquet_file(store, name="t", version=-1):
-    return store.root / name / read_commits(store.root / name)[version].files[0]
+    log = read_log(store.root / name)
+    return store.root / name / log.files(log.commits[version])[0]
 
 
 class TestContent:
@@ -105,7 +106,8 @@ class TestContent:
         random = np.random.default_rng(0)
         columns = {f"noise_{at}": random.random(rows) for at in range(6)}
         store.write("t", pa.table({"row": np.arange(rows)} | columns), transaction="1")
-        assert len(read_commits(store.root / "t")[0].files) > 1
+        log = read_log(store.root / "t")
+        assert len(log.files(log.commits[0])) > 1
         found = store.read("t")
         assert np.array_equal(found.column("row").to_numpy(), np.arange(rows))
         assert np.array_equal(found.column("noise_5").to_numpy(), columns["noise_5"])

@@ -1,48 +1,158 @@
-"""What a table's Delta log says: its versions, and the files that each one names.
+"""What a table's Delta log says: its versions, where their rows lie, and which files are Delta's.
 
 Read from the log's own JSON files (one a version, named by its number, put in place whole) and not through deltalake:
 its `history()` counts versions back from the newest one, and is off by one where another writer commits meanwhile.
+What was read is kept, and only what is new is read at the next look.
 Reference: Delta transaction log protocol, sections "Delta Log Entries" and "Actions".
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from headrace.core.errors import CorruptedError
+from headrace.data.commit_facts import METADATA_KEY, Commit, FactsReader, Part, Places, walk_files
 
-METADATA_KEY = "headrace"
 MAINTENANCE = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")
 _ENTRY = re.compile(r"[0-9]{20}\.json")
+_KEPT_LOGS = 32
+_Signature = tuple[str, int, int, int]
 
 
-@dataclass(frozen=True)
-class Commit:
-    """One version of a table, as its commit describes it.
+@dataclass
+class TableLog:
+    """A table's log, read to its end.
 
     Attributes:
-        version: counts from 0.
-        transaction: the id it was written under.
-        digest: of the whole content.
-        rows: number of rows.
-        columns: digest of each column, in column order.
-        dtypes: vocabulary type of each column.
-        files: names of its Parquet files in the table's folder, in row order: one writer numbers its parts.
+        path: the table's folder.
+        entries: commits of Delta, maintenance included; the next one gets this number.
+        commits: versions, oldest first, those whose files were vacuumed included.
+        upkeep: compactions and vacuums, oldest first: what their commits say.
+        places: where the rows of each part lie, by its name.
+        live: files that make up the newest version for other readers of Delta.
+        file_rows: rows of every file that is kept, by its name: of live ones, and of all that a version may need.
+        gone: versions whose files were vacuumed.
     """
 
-    version: int
-    transaction: str
-    digest: str
-    rows: int
-    columns: Mapping[str, str]
-    dtypes: Mapping[str, str]
-    files: tuple[str, ...]
+    path: Path
+    entries: int = 0
+    commits: list[Commit] = field(default_factory=list)
+    upkeep: list[tuple[int, FactsReader]] = field(default_factory=list)
+    places: dict[str, Places] = field(default_factory=dict)
+    live: set[str] = field(default_factory=set)
+    file_rows: dict[str, int] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
+    by_version: dict[int, Commit] = field(default_factory=dict)
+    by_transaction: dict[str, Commit] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> Commit | None:
+        """The newest version, if there is one."""
+        return self.commits[-1] if self.commits else None
+
+    def files(self, commit: Commit) -> tuple[str, ...]:
+        """Files in which a version's rows lie, in row order; they may hold rows of other versions too."""
+        return tuple(walk_files(self.places[part.name] for part in commit.parts))
+
+    def needed_files(self, gone: set[int]) -> set[str]:
+        """Files that the versions which are not gone lie in, and those that are live."""
+        parts: dict[str, Part] = {}
+        for commit in self.commits:
+            if commit.version not in gone:
+                parts.update((part.name, part) for part in commit.parts)
+        return set(walk_files(self.places[name] for name in parts)) | self.live
+
+    def copy(self) -> TableLog:
+        """The same, to be read on: what others hold stays as it is."""
+        return TableLog(
+            self.path,
+            self.entries,
+            list(self.commits),
+            list(self.upkeep),
+            dict(self.places),
+            set(self.live),
+            dict(self.file_rows),
+            set(self.gone),
+            dict(self.by_version),
+            dict(self.by_transaction),
+        )
+
+    def add(self, version: int, actions: list[dict[str, Any]]) -> None:
+        """Take in the next entry.
+
+        Raises:
+            CorruptedError: it was written by another program, or does not say what it holds.
+        """
+        added = {unquote(action["add"]["path"]): _rows(action["add"]) for action in actions if "add" in action}
+        self.live -= {unquote(action["remove"]["path"]) for action in actions if "remove" in action}
+        self.live |= added.keys()
+        self.file_rows |= added
+        self.entries = version + 1
+        info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+        if info.get("operation") in MAINTENANCE:
+            return
+        if METADATA_KEY not in info:
+            raise CorruptedError(
+                f"version {version} of {self.path} was not written by Headrace, so nothing vouches for its content",
+                hint="write through TableStore; other programs may read the folder, not write to it",
+            )
+        try:
+            reader = FactsReader(version, json.loads(info[METADATA_KEY]), info, added)
+            commit = reader.commit(self.by_version)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptedError(f"version {version} of {self.path} does not say what it holds: {error}") from error
+        self.places |= reader.places
+        if commit is None:
+            self._maintained(version, reader)
+            return
+        self.commits.append(commit)
+        self.by_version[version] = commit
+        self.by_transaction.setdefault(commit.transaction, commit)
+
+    def _maintained(self, version: int, reader: FactsReader) -> None:
+        self.upkeep.append((version, reader))
+        if reader.facts["operation"] == "vacuum":
+            self.gone |= set(reader.facts["gone"])
+            needed = self.needed_files(self.gone)
+            self.file_rows = {file: rows for file, rows in self.file_rows.items() if file in needed}
+
+
+_kept: dict[Path, tuple[list[_Signature], TableLog]] = {}
+_keeping = threading.Lock()
+
+
+def read_log(path: Path) -> TableLog:
+    """Read the log of a table's folder; one without commits where there is no (whole) table.
+
+    Complexity: one look at the folder, and reading the entries that are new since this process looked last.
+
+    Raises:
+        CorruptedError: the log has a gap or cannot be read, or another program wrote to the table.
+    """
+    found = list(_entries(path))
+    with _keeping:
+        signatures, log = _kept.get(path, ([], TableLog(path)))
+    if signatures == found:
+        return log
+    if signatures != found[: len(signatures)]:
+        signatures, log = [], TableLog(path)
+    log = log.copy()
+    for version, signature in enumerate(found[len(signatures) :], len(signatures)):
+        log.add(version, _read(path, version, signature[0]))
+    with _keeping:
+        _kept.pop(path, None)
+        _kept[path] = (found, log)
+        while len(_kept) > _KEPT_LOGS:
+            _kept.pop(next(iter(_kept)))
+    return log
 
 
 def read_commits(path: Path) -> list[Commit]:
@@ -51,22 +161,7 @@ def read_commits(path: Path) -> list[Commit]:
     Raises:
         CorruptedError: the log has a gap or cannot be read, or another program wrote to the table.
     """
-    commits = (_commit(path, version, actions) for version, actions in _entries(path))
-    return [commit for commit in commits if commit is not None]
-
-
-def named_files(path: Path) -> set[str] | None:
-    """Every data file that some version of the table names; None where the log does not begin with version 0.
-
-    Raises:
-        CorruptedError: the log cannot be read.
-    """
-    try:
-        return {name for _, actions in _entries(path) for name in _added(actions)}
-    except CorruptedError:
-        if (path / "_delta_log" / f"{0:020d}.json").exists():
-            raise
-        return None
+    return read_log(path).commits
 
 
 def entry_path(path: Path, version: int) -> Path:
@@ -74,42 +169,30 @@ def entry_path(path: Path, version: int) -> Path:
     return path / "_delta_log" / f"{version:020d}.json"
 
 
-def _entries(path: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    log = path / "_delta_log"
-    found = sorted(file for file in log.iterdir() if _ENTRY.fullmatch(file.name)) if log.is_dir() else []
-    for version, file in enumerate(found):
-        if int(file.stem) != version:
-            raise CorruptedError(f"the log of table folder {path} lacks version {version}")
-        try:
-            yield version, [json.loads(line) for line in file.read_text().splitlines()]
-        except (OSError, ValueError) as error:
-            raise CorruptedError(f"the log of table folder {path} cannot be read: {file.name}: {error}") from error
+def begins_at_first_version(path: Path) -> bool:
+    """Whether the log holds version 0; another program may have shortened it."""
+    return entry_path(path, 0).exists()
 
 
-def _added(actions: list[dict[str, Any]]) -> list[str]:
-    return [unquote(action["add"]["path"]) for action in actions if "add" in action]
-
-
-def _commit(path: Path, version: int, actions: list[dict[str, Any]]) -> Commit | None:
-    """The version that an entry makes; None for maintenance, which changes no content."""
-    info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-    if info.get("operation") in MAINTENANCE:
-        return None
-    if METADATA_KEY not in info:
-        raise CorruptedError(
-            f"version {version} of {path} was not written by Headrace, so nothing vouches for its content",
-            hint="write through TableStore; other programs may read the folder, not write to it",
-        )
+def _entries(path: Path) -> Iterator[_Signature]:
     try:
-        facts = json.loads(info[METADATA_KEY])
-        return Commit(
-            version=version,
-            transaction=facts["transaction"],
-            digest=facts["digest"],
-            rows=facts["rows"],
-            columns={name: digest for name, _, digest in facts["columns"]},
-            dtypes={name: dtype for name, dtype, _ in facts["columns"]},
-            files=tuple(sorted(_added(actions))),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptedError(f"version {version} of {path} does not say what it holds: {error}") from error
+        with os.scandir(path / "_delta_log") as items:
+            found = sorted((item.name, item.stat()) for item in items if _ENTRY.fullmatch(item.name))
+    except FileNotFoundError:
+        return
+    for name, about in found:
+        yield name, about.st_mtime_ns, about.st_size, about.st_ino
+
+
+def _read(path: Path, version: int, name: str) -> list[dict[str, Any]]:
+    if int(name[:20]) != version:
+        raise CorruptedError(f"the log of table folder {path} lacks version {version}")
+    try:
+        return [json.loads(line) for line in (path / "_delta_log" / name).read_text().splitlines()]
+    except (OSError, ValueError) as error:
+        raise CorruptedError(f"the log of table folder {path} cannot be read: {name}: {error}") from error
+
+
+def _rows(add: Mapping[str, Any]) -> int:
+    stats = add.get("stats")
+    return int(json.loads(stats).get("numRecords", -1)) if stats else -1

@@ -1,9 +1,10 @@
-"""Digests of a table's content: equal exactly when names, types, rows and their order are equal."""
+"""Digests of a table's content: equal exactly when names, types, rows, their order and their parts are equal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from headrace.core.hashing import digest_json
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+PART_ROWS = 1 << 18
+"""Rows of a part: what is written at once is cut here, whatever the sizes of the batches it came in."""
+
 
 @dataclass(frozen=True)
-class TableDigest:
-    """What a table holds, in 64 hexadecimal characters, and each column's part of it.
+class PartDigest:
+    """What a part of a table holds.
 
     Attributes:
         rows: number of rows.
@@ -27,18 +31,57 @@ class TableDigest:
 
     @property
     def value(self) -> str:
-        """SHA-256 over row count, column names in their order, and column digests."""
+        """SHA-256 over row count, column names in their order, and column digests; 64 hexadecimal characters."""
         return digest_json([self.rows, list(self.columns.items())])
+
+
+@dataclass(frozen=True)
+class TableDigest:
+    """What a table holds that is written at once: the digests of its parts, at least one.
+
+    Attributes:
+        parts: in row order; all but the last have `PART_ROWS` rows.
+    """
+
+    parts: tuple[PartDigest, ...]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Digest of each column, by name, in column order; a chain over the parts where there are several."""
+        return {name: chained(part.columns[name] for part in self.parts) for name in self.parts[0].columns}
+
+    @property
+    def value(self) -> str:
+        """The parts' chain; of a table of one part, the part's digest."""
+        return chained(part.value for part in self.parts)
+
+
+def chained(parts: Iterable[str]) -> str:
+    """Fold the digests of parts, at least one, in order: the first as it is, then SHA-256 over (so far, next).
+
+    Adding a part therefore costs its own digest, however large the table is.
+    """
+    return reduce(lambda before, part: digest_json([before, part]), parts)
 
 
 def digest_table(table: pa.Table) -> TableDigest:
     """Digest a table whose columns have the vocabulary's types.
 
     Chunks, row groups, compression and file layout do not matter; row order, nulls and every bit of every value do
-    (NaN differs from null, -0.0 from 0.0). One pass, memory of one column.
+    (NaN differs from null, -0.0 from 0.0). One pass, memory of one column of a part.
     """
-    columns = {name: digest_column(table.column(name)) for name in table.column_names}
-    return TableDigest(table.num_rows, columns)
+    starts = range(0, max(table.num_rows, 1), PART_ROWS)
+    return TableDigest(tuple(digest_part(table.slice(start, PART_ROWS)) for start in starts))
+
+
+def digest_part(table: pa.Table) -> PartDigest:
+    """Digest a table as one part, whatever its rows."""
+    return PartDigest(table.num_rows, {name: digest_column(table.column(name)) for name in table.column_names})
 
 
 def digest_column(column: pa.ChunkedArray) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import DefinitionError, InvalidInputError, NotFoundError, did_you_mean
 from headrace.features import FeaturePlan, FeatureSet, compile_plan
-from headrace.features.build.sources import ParquetSource, Source, as_source
+from headrace.features.build.sources import Source, as_source
 from headrace.pipeline.project_file import find_project_file, import_project_file
 from headrace.pipeline.workspace import Workspace
 
@@ -117,16 +117,17 @@ def _stored_tables(home: Path) -> dict[str, Source]:
     record = workspace.stage_record("validate")
     if not record.is_file():
         return {}
-    from headrace.data.commit_log import read_commits
+    from headrace.data import TableStore
+    from headrace.features.build.stored import StoredSource
     from headrace.pipeline.stage import StageRecord
 
     validated = StageRecord.read(record)
+    store = TableStore(workspace.tables)
+    known = store.names()
     sources: dict[str, Source] = {}
     for table, used in (validated.facts["tables"] if validated is not None else {}).items():
-        folder = workspace.tables / used["name"]
-        for commit in read_commits(folder):
-            if commit.version == used["version"] and commit.files:
-                sources[table] = ParquetSource(tuple(folder / file for file in commit.files), commit.digest)
+        if used["name"] in known and used["version"] in {one.version for one in store.versions(used["name"])}:
+            sources[table] = StoredSource(store, used["name"], used["version"])
     return sources
 
 

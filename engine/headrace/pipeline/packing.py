@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from headrace.core.code_version import code_commit
 from headrace.core.errors import FailedCheckError
 from headrace.core.files import staged_directory
 from headrace.monitoring import Baseline, build_baseline
@@ -122,7 +121,7 @@ def _contents(context: RunContext, job: PackingJob, graph: bytes) -> PackageCont
         },
         plan_digest=job.dataset.plan.digest,
         definition={**project.model.to_json(), "target": str(project.model.target), "split": job.split.to_json()},
-        code_commit=_commit(context.folder),
+        code_commit=code_commit(context.folder),
     )
     schema = {name: {"columns": used["columns"]} for name, used in context.records["validate"].facts["tables"].items()}
     return PackageContents(
@@ -171,21 +170,3 @@ def _runner() -> Any:
         return session.run((rows,))[0]
 
     return run
-
-
-def _commit(folder: Path) -> str | None:
-    """Commit of the project's repository; None where it is in none, or its files hold uncommitted changes."""
-    try:
-        head, changes = (
-            subprocess.run(  # noqa: S603  fixed arguments
-                ["git", "-C", str(folder), *arguments],  # noqa: S607  git is found as everywhere
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=10,
-            ).stdout.strip()
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "."])
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return None if changes else head

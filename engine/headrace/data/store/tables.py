@@ -1,228 +1,176 @@
-"""Versioned tables on Delta: a write is all or nothing, a version is for ever, a read says which bits it gave."""
+"""The door to versioned tables."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from headrace.core.errors import CorruptedError, DefinitionError, InvalidInputError, NotFoundError, did_you_mean
-from headrace.core.hashing import digest_json
-from headrace.data.commit_log import Commit, read_commits
-from headrace.data.commits import commit_table
-from headrace.data.digests import digest_column, digest_table
-from headrace.data.types import arrow_type, conform
+from headrace.data.commit_log import read_log
+from headrace.data.digests import digest_table
+from headrace.data.store import merging, pins, tags, upkeep, writing
+from headrace.data.store.stored import StoredTables
+from headrace.data.store.versions import TableVersion, check_name, storable, table_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+KEEP = timedelta(days=30)
+"""How long a version that is no longer current stays readable when nothing pins it."""
+
+Lineage = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class TableVersion:
-    """One version of a table.
-
-    Attributes:
-        name: the table.
-        version: counts from 0.
-        digest: of the content; independent of the file layout.
-        rows: number of rows.
-    """
-
-    name: str
-    version: int
-    digest: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The versions a result was computed from.
-
-    Attributes:
-        tables: by name.
-    """
-
-    tables: Mapping[str, TableVersion]
-
-    @property
-    def digest(self) -> str:
-        """One digest over names and content; a new version with the same content does not change it."""
-        return digest_json({name: version.digest for name, version in self.tables.items()})
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON data for lineage: name, version, digest and rows of every table."""
-        return {name: vars(version) for name, version in sorted(self.tables.items())}
-
-
-class TableStore:
+class TableStore(StoredTables):
     """Tables in one folder, a Delta table each.
 
     Invariants: a version's content never changes; readers see whole versions only, at any moment and after any crash;
-    a transaction id is applied at most once.
+    a transaction id is applied at most once. Everything that writes raises `InvalidInputError` for a name that is not
+    allowed, `DefinitionError` for columns that are not, and `UnavailableError` where other writers won every attempt.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
-
-    def names(self) -> list[str]:
-        """Tables that have at least one version, sorted."""
-        if not self.root.is_dir():
-            return []
-        return sorted(path.name for path in self.root.iterdir() if _NAME.fullmatch(path.name) and read_commits(path))
-
-    def write(self, name: str, table: pa.Table, *, transaction: str) -> TableVersion:
+    def write(self, name: str, table: pa.Table, *, transaction: str, lineage: Lineage | None = None) -> TableVersion:
         """Write the table's whole content as its next version.
 
         Args:
             name: lower-case letters, digits and underscores.
             table: columns of the vocabulary's types (others are widened where nothing is lost).
             transaction: names this write; a repeated name writes nothing and gives the version it made the first time.
-
-        Raises:
-            InvalidInputError: the name is not allowed.
-            DefinitionError: a column has a type that tables do not hold.
-            UnavailableError: other writers won every attempt.
+            lineage: where the rows come from, JSON data.
         """
-        _check_name(name)
-        content = _storable(table)
-        commit = commit_table(self.root / name, content, digest=digest_table(content), transaction=transaction)
-        return _version(name, commit)
+        check_name(name)
+        return writing.write_once(self.root / name, table, transaction, lineage)
 
-    def replace(self, name: str, table: pa.Table) -> tuple[TableVersion, bool]:
+    def replace(self, name: str, table: pa.Table, *, lineage: Lineage | None = None) -> tuple[TableVersion, bool]:
         """Write the table's content as its next version, unless the newest version holds exactly this content.
 
         Returns:
             the newest version, and whether it was written now.
-
-        Raises:
-            InvalidInputError: the name is not allowed.
-            DefinitionError: a column has a type that tables do not hold.
-            UnavailableError: other writers won every attempt.
         """
-        _check_name(name)
-        content = _storable(table)
-        digest = digest_table(content)
-        commits = read_commits(self.root / name)
-        if commits and commits[-1].digest == digest.value:
-            return _version(name, commits[-1]), False
-        transaction = f"replace:{commits[-1].version if commits else 'none'}:{digest.value}"
-        commit = commit_table(self.root / name, content, digest=digest, transaction=transaction)
-        return _version(name, commit), True
+        check_name(name)
+        content = storable(table)
+        digest = digest_table(content).value
+        newest = read_log(self.root / name).newest
+        if newest is not None and newest.digest == digest:
+            return table_version(name, newest), False
+        transaction = f"replace:{newest.version if newest else 'none'}:{digest}"
+        return self.write(name, content, transaction=transaction, lineage=lineage), True
 
-    def read(self, name: str, *, version: int | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read a version and check it against the digest it was written with.
+    def writing(
+        self, name: str, mode: writing.Mode = "replace", *, transaction: str, lineage: Lineage | None = None
+    ) -> AbstractContextManager[writing.TableWriter]:
+        """Open a streamed write: `write` any number of tables, then `commit`; without it nothing happened.
+
+        Memory is bounded by a few parts of 262,144 rows, whatever comes. Rows of an append go behind those that are
+        there; its columns may be new ones, or widen int64 to float64 (`headrace.data.store.evolution`).
 
         Args:
             name: the table.
-            version: None is the latest.
-            columns: None is all, in their stored order; otherwise these, in this order.
+            mode: `replace` or `append`.
+            transaction: as in `write`.
+            lineage: as in `write`.
+        """
+        check_name(name)
+        return writing.writing(self.root / name, mode, transaction, lineage)
 
-        Returns:
-            the rows in the order they were written.
+    def upsert(
+        self, name: str, table: pa.Table, *, keys: Sequence[str], transaction: str, lineage: Lineage | None = None
+    ) -> TableVersion:
+        """Replace rows of the same key where they are, and append those whose key is new.
+
+        Files without a matching row stay as they are. Rows that would not change do not make their part new.
+
+        Args:
+            name: the table.
+            table: the table's columns; keys are unique and not null in it.
+            keys: columns that name a row. Where several rows of the table have the key, all are replaced.
+            transaction: as in `write`.
+            lineage: as in `write`.
+        """
+        check_name(name)
+        return merging.upsert(self.root / name, table, keys, transaction, lineage)
+
+    def overwrite(
+        self, name: str, table: pa.Table, *, where: Mapping[str, Any], transaction: str, lineage: Lineage | None = None
+    ) -> TableVersion:
+        """Replace one partition: rows that hold these values go, the given ones, which hold them too, are appended.
+
+        Args:
+            name: the table.
+            table: the table's columns; without rows, the partition is emptied.
+            where: a value for each column; None stands for a missing one.
+            transaction: as in `write`.
+            lineage: as in `write`.
+        """
+        check_name(name)
+        return merging.overwrite(self.root / name, table, where, transaction, lineage)
+
+    def tag(self, name: str, tag: str, *, version: int | None = None, note: str = "", move: bool = False) -> tags.Tag:
+        """Name a version (None: the newest), which is then not vacuumed. A tag moves only where `move` says so.
 
         Raises:
-            NotFoundError: no such table, version or column.
-            CorruptedError: the files do not hold what was written.
+            NotFoundError: no such table or version, or one that was vacuumed.
+            AlreadyExistsError: the tag names another version.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        self._find(name)
+        return tags.set_tag(self.root / name, tag, version, note=note, move=move)
 
-        commit = self._commit(name, version)
-        wanted = list(columns) if columns is not None else list(commit.columns)
-        for column in wanted:
-            if column not in commit.columns:
-                raise NotFoundError(
-                    f"table '{name}' has no column '{column}'; it has: {', '.join(commit.columns)}",
-                    hint=did_you_mean(column, commit.columns),
-                )
-        try:
-            parts = [pq.ParquetFile(self.root / name / file).read(columns=wanted) for file in commit.files]
-            table = conform(pa.concat_tables(parts).select(wanted)) if parts else _empty(commit).select(wanted)
-        except (OSError, pa.ArrowException) as error:
-            raise CorruptedError(f"table '{name}' version {commit.version} cannot be read: {error}") from error
-        for column in wanted:
-            found = digest_column(table.column(column))
-            if found != commit.columns[column] or table.num_rows != commit.rows:
-                raise CorruptedError(
-                    f"table '{name}' version {commit.version} was altered: column '{column}' has digest {found[:8]}, "
-                    f"written as {commit.columns[column][:8]}",
-                    hint="ingest the source again, or restore the table's folder from a backup",
-                )
-        return table
+    def untag(self, name: str, tag: str) -> None:
+        """Take a tag away.
 
-    def versions(self, name: str) -> list[TableVersion]:
-        """All versions, oldest first.
+        Raises:
+            NotFoundError: no such table or tag.
+        """
+        self._find(name)
+        tags.delete_tag(self.root / name, tag)
+
+    def restore(
+        self, name: str, *, version: int | None = None, at: datetime | None = None, transaction: str
+    ) -> TableVersion:
+        """Make the content of an old version the newest one again; what came between stays readable.
+
+        Raises:
+            NotFoundError: no such table or version, or one that was vacuumed.
+        """
+        self._find(name, version, at)
+        return upkeep.restore(self.root / name, version, at, transaction)
+
+    def compact(self, name: str) -> upkeep.Compaction:
+        """Join neighbouring small files of the newest version. No version, digest or row order changes.
 
         Raises:
             NotFoundError: no such table.
         """
-        self._commit(name, None)
-        return [_version(name, commit) for commit in read_commits(self.root / name)]
+        self._find(name)
+        return upkeep.compact(self.root / name)
 
-    def latest(self, name: str) -> TableVersion:
-        """The newest version.
+    def vacuum(
+        self,
+        name: str,
+        *,
+        keep: timedelta = KEEP,
+        pinned: Mapping[str, str] | None = None,
+        now: datetime | None = None,
+        is_dry: bool = False,
+    ) -> upkeep.Vacuum:
+        """Delete files that only versions need which nothing pins and which were current before `keep` ago.
+
+        The newest version, tagged ones and those of a snapshot manifest in this store stay.
+
+        Args:
+            name: the table.
+            keep: a version stays for so long after a newer one came.
+            pinned: digests of content that somebody needs (a package), with the reason: versions that hold it stay.
+            now: the time, UTC; None: the machine's.
+            is_dry: only say what would go.
 
         Raises:
             NotFoundError: no such table.
         """
-        return _version(name, self._commit(name, None))
-
-    def snapshot(self, names: Sequence[str]) -> Snapshot:
-        """The newest versions of these tables, named so that they can be read again.
-
-        Raises:
-            NotFoundError: no such table.
-        """
-        return Snapshot({name: self.latest(name) for name in names})
-
-    def _commit(self, name: str, version: int | None) -> Commit:
-        commits = read_commits(self.root / name)
-        if not commits:
-            known = self.names()
-            raise NotFoundError(
-                f"there is no table '{name}' in {self.root}; it has: {', '.join(known) or 'none'}",
-                hint=did_you_mean(name, known),
-            )
-        if version is None:
-            return commits[-1]
-        for commit in commits:
-            if commit.version == version:
-                return commit
-        raise NotFoundError(f"table '{name}' has no version {version}; it has 0 to {commits[-1].version}")
-
-
-def _storable(table: pa.Table) -> pa.Table:
-    """The table as it is stored: one Arrow type a name, and names that Delta can hold.
-
-    Raises:
-        DefinitionError: no columns, a type that tables do not hold, or names that differ in case alone.
-    """
-    content = conform(table)
-    seen: dict[str, str] = {}
-    for name in content.column_names:
-        twin = seen.setdefault(name.lower(), name)
-        if twin != name:
-            raise DefinitionError(f"columns '{twin}' and '{name}' differ in case alone; Delta does not tell them apart")
-    if not seen:
-        raise DefinitionError("a table needs at least one column")
-    return content
-
-
-def _empty(commit: Commit) -> pa.Table:
-    """The columns of a version without rows: it has no file."""
-    import pyarrow as pa
-
-    return pa.schema([(name, arrow_type(dtype)) for name, dtype in commit.dtypes.items()]).empty_table()
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise InvalidInputError(f"'{name}' is no table name; use a-z, 0-9 and _, beginning with a letter")
-
-
-def _version(name: str, commit: Commit) -> TableVersion:
-    return TableVersion(name, commit.version, commit.digest, commit.rows)
+        self._find(name)
+        path = self.root / name
+        also = dict(pinned or {})
+        return upkeep.vacuum(
+            path, pins=lambda: pins.pins_of(path, also), keep=keep, now=now or datetime.now(UTC), is_dry=is_dry
+        )

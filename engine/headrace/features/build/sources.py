@@ -85,7 +85,7 @@ class MemorySource:
 
     def size_bytes(self, columns: Sequence[str]) -> int:
         """About how much memory the columns take."""
-        return _estimate(self, columns)
+        return estimated_bytes(self, columns)
 
     def batches(self, dtypes: Mapping[str, str], *, rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
         """Give slices of the table."""
@@ -119,7 +119,7 @@ class ArrowSource:
 
     def size_bytes(self, columns: Sequence[str]) -> int:
         """About how much memory the columns take."""
-        return _estimate(self, columns)
+        return estimated_bytes(self, columns)
 
     def batches(self, dtypes: Mapping[str, str], *, rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
         """Read batch by batch; a batch of more than 128 MiB is mapped and never in memory as a whole."""
@@ -186,7 +186,7 @@ class ParquetSource:
 
     def size_bytes(self, columns: Sequence[str]) -> int:
         """About how much memory the columns take."""
-        return _estimate(self, columns)
+        return estimated_bytes(self, columns)
 
     def batches(self, dtypes: Mapping[str, str], *, rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
         """Read row group by row group."""
@@ -296,7 +296,8 @@ def _dtypes(schema: pa.Schema) -> dict[str, str]:
     return {name: dtype for name, dtype in named.items() if dtype is not None}
 
 
-def _estimate(source: Source, columns: Sequence[str]) -> int:
+def estimated_bytes(source: Source, columns: Sequence[str]) -> int:
+    """About how much memory columns of a source take once they are read."""
     dtypes = source.dtypes
     return source.rows * sum(_BYTES[dtypes.get(column, "string")] for column in columns)
 
