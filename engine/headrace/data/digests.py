@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from headrace.core.config import cpu_budget
 from headrace.core.hashing import digest_json
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 PART_ROWS = 1 << 18
 """Rows of a part: what is written at once is cut here, whatever the sizes of the batches it came in."""
+
+_ROWS_FOR_THREADS = 20_000
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,12 @@ def digest_table(table: pa.Table) -> TableDigest:
 
 
 def digest_part(table: pa.Table) -> PartDigest:
-    """Digest a table as one part, whatever its rows."""
-    return PartDigest(table.num_rows, {name: digest_column(table.column(name)) for name in table.column_names})
+    """Digest a table as one part, whatever its rows; large ones on all threads."""
+    columns = {name: table.column(name) for name in table.column_names}
+    if table.num_rows < _ROWS_FOR_THREADS:
+        return PartDigest(table.num_rows, {name: digest_column(column) for name, column in columns.items()})
+    with ThreadPoolExecutor(cpu_budget()) as pool:
+        return PartDigest(table.num_rows, dict(zip(columns, pool.map(digest_column, columns.values()), strict=True)))
 
 
 def digest_column(column: pa.ChunkedArray) -> str:

@@ -14,7 +14,6 @@ from headrace.data.store.rewriting import reading
 from headrace.data.store.row_hashes import multiset_difference, row_hashes, rows_at
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
     from headrace.data.commit_log import TableLog
@@ -71,12 +70,13 @@ def _updates(log: TableLog, before: Commit, commit: Commit) -> Iterator[tuple[st
         yield "update_postimage", other.take(rows)
 
 
-def _differing(one: pa.Table, other: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    import numpy as np
-
+def _differing(one: pa.Table, other: pa.Table) -> pa.Array:
     names = other.column_names
     before, after = row_hashes([one], names), row_hashes([other], names)
-    return np.flatnonzero((before != after).to_numpy().any(axis=1))
+    differs = (before.get_column("row_low") != after.get_column("row_low")) | (
+        before.get_column("row_high") != after.get_column("row_high")
+    )
+    return differs.arg_true().to_arrow()
 
 
 def _differences(old: PartsToRead, new: PartsToRead) -> Iterator[tuple[str, pa.Table]]:

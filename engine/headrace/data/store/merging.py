@@ -16,12 +16,12 @@ from headrace.data.store.versions import TableVersion, storable, table_version
 from headrace.data.types import arrow_type, conform, table_dtypes
 
 if TYPE_CHECKING:
-    import numpy as np
+    import polars as pl
     import pyarrow as pa
 
     from headrace.data.commit_log import TableLog
 
-_ROW = "\0row"
+_ROW = "\1row"
 
 
 def upsert(
@@ -118,44 +118,47 @@ class _Matches:
     """Incoming rows by key, and which of them replace a row that is there."""
 
     def __init__(self, incoming: pa.Table, keys: Sequence[str]) -> None:
-        import numpy as np
         import polars as pl
 
         self._incoming = incoming
         self._keys = list(keys)
-        self._matched = np.zeros(incoming.num_rows, np.bool_)
+        self._matched: list[pl.Series] = []
         frame = pl.from_arrow(incoming.select(self._keys))
         assert isinstance(frame, pl.DataFrame)
         self._frame = frame.with_row_index(_ROW)
 
-    def find(self, part: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-        """For each row of the part the incoming row that replaces it, or -1; None where there is none at all."""
+    def find(self, part: pa.Table) -> pl.Series | None:
+        """For each row of the part the incoming row that replaces it, or null; None where there is none at all."""
         import polars as pl
 
         frame = pl.from_arrow(part)
         assert isinstance(frame, pl.DataFrame)
         joined = frame.join(self._frame, on=self._keys, how="left", maintain_order="left")
-        found = joined.get_column(_ROW).cast(pl.Int64).fill_null(-1).to_numpy()
-        if (found < 0).all():
+        found = joined.get_column(_ROW)
+        if found.null_count() == len(found):
             return None
-        self._matched[found[found >= 0]] = True
+        self._matched.append(found.drop_nulls().unique())
         return found
 
-    def replace(self, part: pa.Table, found: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Table:
+    def replace(self, part: pa.Table, found: pl.Series) -> pa.Table:
         """The part with the incoming rows in the place of their keys."""
-        import numpy as np
+        import polars as pl
         import pyarrow as pa
 
-        hit = found >= 0
-        rows = np.arange(part.num_rows)
-        rows[hit] = part.num_rows + np.arange(int(hit.sum()))
-        return pa.concat_tables([part, self._incoming.take(found[hit])]).combine_chunks().take(rows)
+        hit = found.is_not_null()
+        order = pl.select(
+            pl.when(hit).then(hit.cum_sum().cast(pl.Int64) + (part.num_rows - 1)).otherwise(pl.int_range(len(found)))
+        ).to_series()
+        new = self._incoming.take(found.drop_nulls().to_arrow())
+        return pa.concat_tables([part, new]).combine_chunks().take(order.to_arrow())
 
     def new_rows(self) -> pa.Table:
         """Incoming rows whose key is new, in their order."""
-        import pyarrow as pa
+        import polars as pl
 
-        return self._incoming.filter(pa.array(~self._matched))
+        matched = pl.concat([pl.Series(_ROW, [], dtype=pl.UInt32), *(rows.cast(pl.UInt32) for rows in self._matched)])
+        is_new = ~self._frame.get_column(_ROW).cast(pl.UInt32).is_in(matched.implode())
+        return self._incoming.filter(is_new.to_arrow())
 
 
 def _planned(newest: Commit, done: Rewritten, rows: pa.Table, staged: Staging, **told: Any) -> Plan:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from headrace.core.config import cpu_budget
 from headrace.data.commit_facts import NewPart, Part, Place, Places
-from headrace.data.digests import PART_ROWS, chained, digest_column, digest_part
+from headrace.data.digests import PART_ROWS, PartDigest, chained, digest_column, digest_part
 from headrace.data.types import arrow_type, table_dtypes
 
 if TYPE_CHECKING:
@@ -22,16 +22,21 @@ if TYPE_CHECKING:
 class PartWriter:
     """Tables in, parts out: batch sizes leave no trace.
 
+    Args:
+        staged: where files go.
+        known: digests of the first parts, where somebody computed them already.
+
     Invariants: a part is `PART_ROWS` rows, the last one fewer; at most one part a thread waits to be written.
     """
 
-    def __init__(self, staged: Staging) -> None:
+    def __init__(self, staged: Staging, known: Sequence[PartDigest] = ()) -> None:
         self._staged = staged
+        self._known = deque(known)
         self._threads = cpu_budget()
         self._pool = ThreadPoolExecutor(self._threads)
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
-        self._running: deque[tuple[Future[str], list[Future[tuple[str, str]]], dict[str, str], int]] = deque()
+        self._running: deque[_Running] = deque()
         self._parts: list[NewPart] = []
         self.rows = 0
 
@@ -69,13 +74,19 @@ class PartWriter:
         while len(self._running) >= self._threads:
             self._collect()
         file = self._pool.submit(self._staged.store, table)
-        digests = [self._pool.submit(_digest, name, table) for name in table.column_names]
-        self._running.append((file, digests, table_dtypes(table), table.num_rows))
+        known = self._known.popleft() if self._known else None
+        names = table.column_names if known is None else []
+        digests = [self._pool.submit(_digest, name, table) for name in names]
+        self._running.append((file, digests, known, table))
 
     def _collect(self) -> None:
-        file, digests, dtypes, rows = self._running.popleft()
-        columns = dict(digest.result() for digest in digests)
-        self._parts.append(NewPart(rows, dtypes, columns, (Place(file.result(), 0, rows),)))
+        file, digests, known, table = self._running.popleft()
+        columns = known.columns if known is not None else dict(digest.result() for digest in digests)
+        places = (Place(file.result(), 0, table.num_rows),)
+        self._parts.append(NewPart(table.num_rows, table_dtypes(table), columns, places))
+
+
+_Running = tuple["Future[str]", "list[Future[tuple[str, str]]]", PartDigest | None, "pa.Table"]
 
 
 def _digest(name: str, table: pa.Table) -> tuple[str, str]:

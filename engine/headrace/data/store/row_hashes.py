@@ -56,10 +56,11 @@ def _only(these: pl.DataFrame, others: pl.DataFrame) -> Rows:
 def rows_at(tables: Iterable[pa.Table], rows: Rows) -> Iterable[pa.Table]:
     """The rows with these rising numbers, table by table."""
     import numpy as np
+    import polars as pl
 
     begin = 0
     for table in tables:
         first, last = np.searchsorted(rows, [begin, begin + table.num_rows])
         if first < last:
-            yield table.take(rows[first:last] - begin)
+            yield table.take(pl.Series(rows[first:last] - begin).to_arrow())
         begin += table.num_rows

@@ -50,12 +50,12 @@ class TableStore(StoredTables):
         """
         check_name(name)
         content = storable(table)
-        digest = digest_table(content).value
+        digest = digest_table(content)
         newest = read_log(self.root / name).newest
-        if newest is not None and newest.digest == digest:
+        if newest is not None and newest.digest == digest.value:
             return table_version(name, newest), False
-        transaction = f"replace:{newest.version if newest else 'none'}:{digest}"
-        return self.write(name, content, transaction=transaction, lineage=lineage), True
+        transaction = f"replace:{newest.version if newest else 'none'}:{digest.value}"
+        return writing.write_once(self.root / name, content, transaction, lineage, digest), True
 
     def writing(
         self, name: str, mode: writing.Mode = "replace", *, transaction: str, lineage: Lineage | None = None

@@ -12,7 +12,7 @@ from headrace.core.errors import DefinitionError, UnavailableError
 from headrace.data.commit_facts import Facts, NewPart
 from headrace.data.commit_log import TableLog, read_log
 from headrace.data.commits import Plan, commit
-from headrace.data.digests import chained
+from headrace.data.digests import TableDigest, chained
 from headrace.data.staging import Staging, staging
 from headrace.data.store.evolution import Evolution, evolve
 from headrace.data.store.parts import PartWriter, digest_of, empty_part, files_of, renamed
@@ -100,6 +100,14 @@ class TableWriter:
             self.made = table_version(self._job.path.name, done)
         return self.made
 
+    def unchanged(self) -> TableVersion | None:
+        """The newest version, where a replace would write exactly its content; after this question no rows may come."""
+        newest = read_log(self._job.path).newest
+        if newest is None or self._dtypes is None or dict(newest.dtypes) != dict(self._dtypes):
+            return None
+        parts = self._parts.finish() or [empty_part(self._dtypes)]
+        return table_version(self._job.path.name, newest) if digest_of(parts) == newest.digest else None
+
     def _plan(self, log: TableLog, parts: list[NewPart]) -> Plan:
         if self._job.mode == "append" and log.newest is not None:
             return self._appended(log, parts)
@@ -173,16 +181,28 @@ class TableWriter:
 
 
 @contextmanager
-def writing(path: Path, mode: Mode, transaction: str, lineage: Mapping[str, Any] | None) -> Iterator[TableWriter]:
+def writing(
+    path: Path,
+    mode: Mode,
+    transaction: str,
+    lineage: Mapping[str, Any] | None,
+    known: TableDigest | None = None,
+) -> Iterator[TableWriter]:
     """Open a write; what was not committed when the block ends never was."""
     job = WriteJob(path, mode, transaction, lineage)
-    with staging(path) as staged, PartWriter(staged) as parts:
+    with staging(path) as staged, PartWriter(staged, known.parts if known is not None else ()) as parts:
         yield TableWriter(job, staged, parts)
 
 
-def write_once(path: Path, table: pa.Table, transaction: str, lineage: Mapping[str, Any] | None) -> TableVersion:
-    """Write a whole table as the next version."""
+def write_once(
+    path: Path,
+    table: pa.Table,
+    transaction: str,
+    lineage: Mapping[str, Any] | None,
+    known: TableDigest | None = None,
+) -> TableVersion:
+    """Write a whole table as the next version; `known` is its digest, where somebody computed it already."""
     content = storable(table)
-    with writing(path, "replace", transaction, lineage) as writer:
+    with writing(path, "replace", transaction, lineage, known) as writer:
         writer.write(content)
         return writer.commit()
