@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from headrace.pipeline.report import numbers
+from headrace.pipeline.report.frame import Section
 from headrace.pipeline.report.markup import Markup, element
 from headrace.pipeline.report.model import RunReport
 from headrace.pipeline.report.pictures import (
@@ -20,15 +20,6 @@ from headrace.pipeline.report.pictures import (
     service,
     training,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading of the page and what stands under it."""
-
-    name: str
-    heading: str
-    body: tuple[Markup, ...]
 
 
 def sections(report: RunReport) -> list[Section]:

@@ -1,23 +1,19 @@
-"""The page: verdict, pictures, tables, how to reproduce; style and script inside, nothing loaded from anywhere."""
+"""The page of a run: verdict, pictures, tables, how to reproduce."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 
 from headrace.pipeline.report import numbers
-from headrace.pipeline.report.gallery import Section, sections
+from headrace.pipeline.report.frame import Section, document, header
+from headrace.pipeline.report.gallery import sections
 from headrace.pipeline.report.listing import tables
-from headrace.pipeline.report.markup import Markup, element, trusted
+from headrace.pipeline.report.markup import Markup, element
 from headrace.pipeline.report.model import Fact, RunReport
 from headrace.pipeline.report.tables import SHORT_DIGEST
 from headrace.pipeline.report.tiles import tiles
 from headrace.pipeline.report.verdict import Verdict, judge
 
-# Nothing may be loaded, whatever a name in the report holds.
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
 _STANDING = {"good": "Verdict: good", "warn": "Verdict: good, with a reservation", "bad": "Verdict: not fit"}
 
 
@@ -31,30 +27,8 @@ def render(report: RunReport) -> str:
     ending = _reproduce(report)
     if ending:
         shown.append(Section("reproduce", "How to reproduce", tuple(ending)))
-    body = element(
-        "body",
-        element("a", "Skip to the findings", href="#main", class_="skip"),
-        _header(report, verdict),
-        element(
-            "div", _contents(shown), element("main", (_section(part) for part in shown), id="main"), class_="columns"
-        ),
-        element("footer", "One file, complete in itself: it loads nothing and sends nothing."),
-        element("script", _asset("report.js")),
-    )
-    return f"<!doctype html>\n{element('html', _head(report), body, lang='en')}\n"
-
-
-def _head(report: RunReport) -> Markup:
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="referrer", content="no-referrer"),
-        element("title", f"{report.model} \u00b7 {report.project} \u00b7 headrace"),
-        element("style", _asset("report.css")),
-    )
+    title = f"{report.model} \u00b7 {report.project} \u00b7 headrace"
+    return document(title, _header(report, verdict), shown)
 
 
 def _header(report: RunReport, verdict: Verdict) -> Markup:
@@ -62,27 +36,9 @@ def _header(report: RunReport, verdict: Verdict) -> Markup:
     if report.finished_at:
         spoken = report.finished_at.replace("T", " ").removesuffix("Z") + " UTC"
         facts.append(element("time", spoken, datetime=report.finished_at))
-    return element(
-        "header",
-        element("p", element("strong", "headrace", class_="brand"), facts, class_="run-line"),
-        element("p", _STANDING[verdict.standing], class_=f"standing {verdict.standing}"),
-        element("h1", verdict.sentence),
-        element("p", report.question, class_="question"),
-        tiles(report),
-    )
-
-
-def _contents(shown: Sequence[Section]) -> Markup:
-    links = (element("li", element("a", part.heading, href=f"#{part.name}")) for part in shown)
-    return element("nav", element("ol", links), aria_label="Contents")
-
-
-def _section(part: Section) -> Markup:
-    flow = "stack" if part.name in {"tables", "reproduce"} else "grid"
-    heading = element("h2", part.heading, id=f"h-{part.name}")
-    return element(
-        "section", heading, element("div", part.body, class_=flow), id=part.name, aria_labelledby=f"h-{part.name}"
-    )
+    standing = element("p", _STANDING[verdict.standing], class_=f"standing {verdict.standing}")
+    question = element("p", report.question, class_="question")
+    return header(facts, standing, verdict.sentence, question, tiles(report))
 
 
 def _reproduce(report: RunReport) -> list[Markup]:
@@ -107,7 +63,3 @@ def _reproduce(report: RunReport) -> list[Markup]:
 def _facts(heading: str, facts: Sequence[Fact]) -> Markup:
     pairs = (element("div", element("dt", fact.name), element("dd", fact.value)) for fact in facts)
     return element("section", element("h3", heading), element("dl", pairs), class_="facts")
-
-
-def _asset(name: str) -> Markup:
-    return trusted(resources.files(__package__).joinpath("assets", name).read_text(encoding="utf-8"))

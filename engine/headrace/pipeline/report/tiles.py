@@ -17,35 +17,35 @@ def tiles(report: RunReport) -> Markup | None:
 
 def _model(report: RunReport) -> Iterator[Markup]:
     if report.evaluation is not None:
-        yield _tile("Test AUC", numbers.metric(report.evaluation.model.auc.value), _ends(report.evaluation.model.auc))
+        yield tile("Test AUC", numbers.metric(report.evaluation.model.auc.value), _ends(report.evaluation.model.auc))
     if report.ablation is not None:
         full, without = report.ablation.full.auc.value, report.ablation.without_windows.auc.value
-        yield _tile("Window features", numbers.change(full - without), f"AUC without them {numbers.metric(without)}")
+        yield tile("Window features", numbers.change(full - without), f"AUC without them {numbers.metric(without)}")
     if report.gates:
         passed = sum(gate.passed for gate in report.gates)
         mark = "" if passed == len(report.gates) else "bad"
-        yield _tile("Gates passed", f"{passed} of {len(report.gates)}", "declared in the project", mark)
+        yield tile("Gates passed", f"{passed} of {len(report.gates)}", "declared in the project", mark)
 
 
 def _service(report: RunReport) -> Iterator[Markup]:
     if report.export is not None:
         mark = "bad" if report.export.leaf_mismatches else ""
         rows = f"in {numbers.count(report.export.rows)} rows, {numbers.plural(report.export.trees, 'tree')}"
-        yield _tile("Leaf mismatches", numbers.count(report.export.leaf_mismatches), rows, mark)
+        yield tile("Leaf mismatches", numbers.count(report.export.leaf_mismatches), rows, mark)
     if report.served is not None:
         mark = "bad" if report.served.max_abs_diff > report.served.tolerance else ""
         largest = numbers.difference(report.served.max_abs_diff)
-        yield _tile("Served \u2212 offline", largest, f"largest of {numbers.count(report.served.rows)} rows", mark)
+        yield tile("Served \u2212 offline", largest, f"largest of {numbers.count(report.served.rows)} rows", mark)
     if report.service is not None:
         p99 = f"p99 {numbers.milliseconds(report.service.p99_ms)}, {report.service.device}"
-        yield _tile("Latency p50", numbers.milliseconds(report.service.p50_ms), p99)
+        yield tile("Latency p50", numbers.milliseconds(report.service.p50_ms), p99)
 
 
 def _operations(report: RunReport) -> Iterator[Markup]:
     canary = report.release.canary if report.release is not None else None
     if canary is not None:
         note = f"{numbers.percent(canary.planned)} planned, {numbers.plural(canary.requests, 'request')}"
-        yield _tile("Canary share", numbers.percent(canary.measured.value), note)
+        yield tile("Canary share", numbers.percent(canary.measured.value), note)
     if report.drift is not None:
         yield _drift(report.drift)
 
@@ -53,13 +53,14 @@ def _operations(report: RunReport) -> Iterator[Markup]:
 def _drift(drift: Drift) -> Markup:
     alarms = numbers.plural(drift.false_alarms, "false alarm")
     if not drift.injected_feature:
-        return _tile("Drift", drift.found or "none", alarms, "warn" if drift.found else "")
+        return tile("Drift", drift.found or "none", alarms, "warn" if drift.found else "")
     if drift.found == drift.injected_feature:
-        return _tile("Injected drift", "found", f"{drift.found}; {alarms}", "warn" if drift.false_alarms else "")
-    return _tile("Injected drift", "missed", f"{drift.injected_feature}; {alarms}", "warn")
+        return tile("Injected drift", "found", f"{drift.found}; {alarms}", "warn" if drift.false_alarms else "")
+    return tile("Injected drift", "missed", f"{drift.injected_feature}; {alarms}", "warn")
 
 
-def _tile(label: str, figure: str, note: str, mark: str = "") -> Markup:
+def tile(label: str, figure: str, note: str, mark: str = "") -> Markup:
+    """Give one key figure: its name, the number, what it means or its interval, and a mark (good, warn, bad)."""
     return element(
         "div",
         element("dt", label),
