@@ -82,7 +82,7 @@ def _numbers(values: np.ndarray[Any, np.dtype[np.float64]], bins: int) -> dict[s
 
 
 def _histogram(values: np.ndarray[Any, np.dtype[np.float64]], low: float, high: float, bins: int) -> dict[str, Any]:
-    edges = _edges(low, high, bins)
+    edges = histogram_edges(low, high, bins)
     below, above = int((values < edges[0]).sum()), int((values > edges[-1]).sum())
     if len(edges) == bins + 1 and 1e-290 < edges[-1] / 2 - edges[0] / 2 < 1e290:
         counts, edges = np.histogram(values, bins=bins, range=(edges[0], edges[-1]))
@@ -96,8 +96,11 @@ def _histogram(values: np.ndarray[Any, np.dtype[np.float64]], low: float, high: 
     }
 
 
-def _edges(low: float, high: float, bins: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Rising edges of equal bins from low to high, around a single value; of one bin where floats are too coarse."""
+def histogram_edges(low: float, high: float, bins: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Rising edges of equal bins from low to high, around a single value; of one bin where floats are too coarse.
+
+    float64[bins + 1], or float64[2].
+    """
     limit = float(np.finfo(np.float64).max)
     if high <= low:
         half = max(0.5, math.ulp(low))
