@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from headrace.data import CsvSource, TableStore
+from headrace.data import CsvSource
 
 
 @pytest.fixture
 def store(tmp_path):
+    from headrace.data import TableStore
+
     return TableStore(tmp_path / "tables")
 
 

@@ -135,7 +135,7 @@ class TestPrepare:
         assert caught.value.hint == hint
 
 
-def test_progress_is_told_each_step(csv, store):
+def test_progress_is_told_in_bytes_and_rows(csv, store):
     notes = []
 
     class Step:
@@ -148,16 +148,17 @@ def test_progress_is_told_each_step(csv, store):
         def note(self, text):
             notes.append(text)
 
-        def advance(self, *_):
-            notes.append("+")
+        def advance(self, amount):
+            notes.append(("+", amount))
 
     class Recorder:
         def step(self, title, *, total):
             notes.append((title, total))
             return Step()
 
-    ingest(csv("a,b\n1,x\n", COLUMNS), store, "t", progress=Recorder())
-    assert notes == [("ingest t", 3), "reading", "+", "preparing", "+", "writing", "+"]
+    source = csv("a,b\n1,x\n", COLUMNS)
+    ingest(source, store, "t", progress=Recorder())
+    assert notes == [("ingest t", 8), ("+", 8), "1 rows"]
 
 
 def test_an_ingest_imports_no_pandas(csv, tmp_path):

@@ -1,4 +1,4 @@
-"""Sources in, versioned tables out: CSV to Arrow to Delta, with what did not parse set aside and named.
+"""Sources in, versioned tables out: files, databases and streams to Delta, with what did not parse set aside and named.
 
 A read is reproducible: a snapshot names (table, version, digest) for every input. This layer knows columns and types,
 not what they mean: rules about values belong to `headrace.validation`. It is the only door to Delta.
@@ -16,7 +16,27 @@ if TYPE_CHECKING:
     from headrace.data.digests import digest_table as digest_table
     from headrace.data.ingestion import IngestResult as IngestResult
     from headrace.data.ingestion import ingest as ingest
+    from headrace.data.preparation import Decimal as Decimal
+    from headrace.data.preparation import Deduplicate as Deduplicate
+    from headrace.data.preparation import Load as Load
+    from headrace.data.preparation import LocalTime as LocalTime
+    from headrace.data.preparation import Preparation as Preparation
+    from headrace.data.preparation import RowId as RowId
+    from headrace.data.preparation import Typed as Typed
+    from headrace.data.preparation import Unit as Unit
+    from headrace.data.preparation import Watermark as Watermark
+    from headrace.data.reading import Part as Part
+    from headrace.data.reading import Source as Source
+    from headrace.data.sources import ArrowSource as ArrowSource
     from headrace.data.sources import CsvSource as CsvSource
+    from headrace.data.sources import DeltaSource as DeltaSource
+    from headrace.data.sources import FlightSource as FlightSource
+    from headrace.data.sources import IcebergSource as IcebergSource
+    from headrace.data.sources import JsonLinesSource as JsonLinesSource
+    from headrace.data.sources import ParquetSource as ParquetSource
+    from headrace.data.sources import SqlSource as SqlSource
+    from headrace.data.sources.inlet import FlightInlet as FlightInlet
+    from headrace.data.sources.inlet import Intake as Intake
     from headrace.data.store import Snapshot as Snapshot
     from headrace.data.store import TableStore as TableStore
     from headrace.data.store import TableVersion as TableVersion
@@ -24,13 +44,33 @@ if TYPE_CHECKING:
     from headrace.data.types import table_dtypes as table_dtypes
 
 _HOMES = {
-    "DTYPES": "types",
+    "ArrowSource": "sources",
     "CsvSource": "sources",
+    "DTYPES": "types",
+    "Decimal": "preparation",
+    "Deduplicate": "preparation",
+    "DeltaSource": "sources",
+    "FlightInlet": "sources.inlet",
+    "FlightSource": "sources",
+    "IcebergSource": "sources",
     "IngestResult": "ingestion",
+    "Intake": "sources.inlet",
+    "JsonLinesSource": "sources",
+    "Load": "preparation",
+    "LocalTime": "preparation",
+    "ParquetSource": "sources",
+    "Part": "reading",
+    "Preparation": "preparation",
+    "RowId": "preparation",
     "Snapshot": "store",
+    "Source": "reading",
+    "SqlSource": "sources",
     "TableDigest": "digests",
     "TableStore": "store",
     "TableVersion": "store",
+    "Typed": "preparation",
+    "Unit": "preparation",
+    "Watermark": "preparation",
     "digest_table": "digests",
     "ingest": "ingestion",
     "table_dtypes": "types",
@@ -38,12 +78,32 @@ _HOMES = {
 
 __all__ = [
     "DTYPES",
+    "ArrowSource",
     "CsvSource",
+    "Decimal",
+    "Deduplicate",
+    "DeltaSource",
+    "FlightInlet",
+    "FlightSource",
+    "IcebergSource",
     "IngestResult",
+    "Intake",
+    "JsonLinesSource",
+    "Load",
+    "LocalTime",
+    "ParquetSource",
+    "Part",
+    "Preparation",
+    "RowId",
     "Snapshot",
+    "Source",
+    "SqlSource",
     "TableDigest",
     "TableStore",
     "TableVersion",
+    "Typed",
+    "Unit",
+    "Watermark",
     "digest_table",
     "ingest",
     "profile",
