@@ -61,14 +61,16 @@ def integers(values: pa.Array) -> npt.NDArray[np.int64]:
         present = present.cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise InvalidInputError(f"a time lies outside of what microseconds hold in 64 bits: {error}") from error
-    return _view(present, np.int64)
+    found: npt.NDArray[np.int64] = view_of(present)
+    return found
 
 
 def floats(values: pa.Array) -> npt.NDArray[np.float64]:
     """Numbers without nulls as float64[n]; decimals and uint64 are rounded to the nearest."""
     import pyarrow as pa
 
-    return _view(_plain(values).drop_null().cast(pa.float64(), safe=False), np.float64)
+    found: npt.NDArray[np.float64] = view_of(_plain(values).drop_null().cast(pa.float64(), safe=False))
+    return found
 
 
 def hash_integers(values: npt.NDArray[Any]) -> Hashes:
@@ -100,7 +102,28 @@ def _plain(values: pa.Array) -> pa.Array:
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
 
-def _view(values: pa.Array, dtype: type[np.generic]) -> npt.NDArray[Any]:
+def view_of(values: pa.Array) -> npt.NDArray[Any]:
+    """The values of an array of fixed-width numbers as they lie in memory; anything where they are null."""
     if not len(values):
-        return np.zeros(0, dtype=dtype)
-    return np.frombuffer(values.buffers()[1], dtype)[values.offset : values.offset + len(values)]
+        return np.zeros(0, dtype=values.type.to_pandas_dtype())
+    return np.frombuffer(values.buffers()[1], values.type.to_pandas_dtype())[
+        values.offset : values.offset + len(values)
+    ]
+
+
+def valid_of(values: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which values are not null."""
+    bits = values.buffers()[0]
+    if bits is None or not len(values):
+        return np.full(len(values), fill_value=bits is None)
+    packed = np.frombuffer(bits, np.uint8)[values.offset // 8 : (values.offset + len(values) + 7) // 8]
+    unpacked = np.unpackbits(packed, bitorder="little").view(np.bool_)
+    return unpacked[values.offset % 8 :][: len(values)]
+
+
+def arrow_places(places: npt.NDArray[np.intp]) -> pa.Array:
+    """Positions as an Arrow array. Not `pa.array`: it imports pandas (0.2 s), where there is one."""
+    import pyarrow as pa
+
+    owned = np.ascontiguousarray(places, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(owned), [None, pa.py_buffer(owned)])

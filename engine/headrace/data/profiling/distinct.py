@@ -33,7 +33,9 @@ class DistinctSketch:
         if len(self._kept) == EXACT_DISTINCT:
             hashes = hashes[hashes < self._kept[-1]]
         if len(hashes):
-            self._kept = np.unique(np.concatenate((self._kept, hashes)))[:EXACT_DISTINCT]
+            ordered = np.sort(np.concatenate((self._kept, hashes)))  # not np.unique: it hashes, six times slower
+            first = np.concatenate(([True], ordered[1:] != ordered[:-1]))
+            self._kept = ordered[first][:EXACT_DISTINCT].copy()
 
     def merge(self, other: DistinctSketch) -> None:
         """Count the other's values too."""

@@ -100,7 +100,8 @@ def _open(path: Path, as_text: tuple[str, ...]) -> tuple[pa.Schema, Iterator[pa.
     if not path.exists() or not files:
         raise SourceError(f"there is no file {path}" if not path.exists() else f"{path} holds no .parquet file")
     if files[0].suffix == ".parquet":
-        opened = [pq.ParquetFile(file) for file in files]
+        # Without pre_buffer: it holds whole row groups, and took five times as long here for a table of numbers.
+        opened = [pq.ParquetFile(file, pre_buffer=False) for file in files]
         batches = (batch for file in opened for batch in file.iter_batches(BLOCK_ROWS))
         return opened[0].schema_arrow, batches, sum(file.metadata.num_rows for file in opened)
     suffix = _suffix(path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from headrace.core.errors import InvalidInputError
 from headrace.data.profiling.arrays import joined
 from headrace.data.profiling.columns import ColumnState
-from headrace.data.profiling.comoments import Comoments, as_floats
+from headrace.data.profiling.comoments import PIECE_ROWS, Comoments, as_floats
 from headrace.data.profiling.result import Correlations, Profile
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ class Profiler:
 
     def _correlate(self, columns: list[pa.Array], n_rows: int) -> None:
         if len(columns) > 1:
-            self._comoments.add(as_floats(columns, n_rows))
+            for start in range(0, n_rows, PIECE_ROWS):
+                self._comoments.add(as_floats([column.slice(start, PIECE_ROWS) for column in columns]))
 
 
 def profile_batches(

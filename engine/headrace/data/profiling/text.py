@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headrace.data.profiling.arrays import hash_strings
+from headrace.data.profiling.arrays import arrow_places, hash_strings, view_of
 from headrace.data.profiling.distinct import DistinctSketch
 from headrace.data.profiling.frequencies import EXACT_VALUES, Frequencies
 from headrace.data.profiling.numbers import Numbers, run_lengths
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN_CHARACTERS = 256
+_END = np.uint64(0xFFFF)
 
 
 class Text:
@@ -52,8 +53,7 @@ class Text:
         if not pa.types.is_dictionary(strings.type) and self.distinct_hashes is None:
             strings = pc.dictionary_encode(strings)
         if pa.types.is_dictionary(strings.type):
-            codes = strings.indices.cast(pa.int64())
-            counts = np.bincount(codes.to_numpy(zero_copy_only=False), minlength=len(strings.dictionary))
+            counts = np.bincount(view_of(strings.indices), minlength=len(strings.dictionary))
             self._add_counted(strings.dictionary, counts)
         else:
             self._add_plain(strings)
@@ -85,12 +85,11 @@ class Text:
         return min(self.distinct_hashes.count, self.count), self.distinct_hashes.exact
 
     def _add_counted(self, dictionary: pa.Array, counts: Integers) -> None:
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         used = np.flatnonzero(counts)
-        strings, counts = dictionary.take(pa.array(used)), counts[used]
-        lengths = pc.utf8_length(strings).cast(pa.int64()).to_numpy(zero_copy_only=False)
+        strings, counts = dictionary.take(arrow_places(used)), counts[used]
+        lengths = view_of(pc.utf8_length(strings)).astype(np.int64)
         order = np.argsort(lengths, kind="stable")
         values, runs = run_lengths(lengths[order])
         starts = np.concatenate(([0], np.cumsum(runs)[:-1]))
@@ -102,10 +101,9 @@ class Text:
         self._count(keys, np.add.reduceat(counts[order], starts), strings, hashes)
 
     def _add_plain(self, strings: pa.Array) -> None:
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        self.lengths.add(pc.utf8_length(strings).cast(pa.int64()).to_numpy(zero_copy_only=False))
+        self.lengths.add(view_of(pc.utf8_length(strings)).astype(np.int64))
         hashes = hash_strings(strings)
         keys, counts = run_lengths(np.sort(hashes))
         self._count(keys, counts, strings, hashes)
@@ -124,13 +122,15 @@ class Text:
 
     def _name(self, keys: Hashes, strings: pa.Array, hashes: Hashes) -> None:
         """Find a string for each of these keys, among strings with these hashes."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        places = np.minimum(np.searchsorted(keys, hashes), len(keys) - 1)
-        rows = np.flatnonzero(keys[places] == hashes)
+        ends = np.zeros(1 << 16, dtype=np.bool_)  # of the keys' bits: most rows are told apart without a search
+        ends[keys & _END] = True
+        rows = np.flatnonzero(ends[hashes & _END])
+        places = np.minimum(np.searchsorted(keys, hashes[rows]), len(keys) - 1)
+        rows = rows[keys[places] == hashes[rows]]
         found, first = np.unique(hashes[rows], return_index=True)
-        shown = pc.utf8_slice_codeunits(strings.take(pa.array(rows[first])), 0, SHOWN_CHARACTERS)
+        shown = pc.utf8_slice_codeunits(strings.take(arrow_places(rows[first])), 0, SHOWN_CHARACTERS)
         self.names.update(zip(found.tolist(), shown.to_pylist(), strict=True))
 
     def _settle(self) -> None:
