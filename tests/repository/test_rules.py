@@ -20,7 +20,7 @@ ONE_DOOR = {
     "lightgbm": ("headrace/training/", "headrace/packaging/export/"),
     "onnxruntime": ("headrace/serving/runtime",),
     "onnx": ("headrace/packaging/export/",),
-    "sklearn": ("headrace/training/", "headrace/evaluation/"),
+    "sklearn": ("headrace/training/", "headrace/evaluation/", "headrace/validation/bias/"),
     "matplotlib": ("headrace/pipeline/report/",),
 }
 

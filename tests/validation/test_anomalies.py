@@ -113,6 +113,15 @@ def test_a_reference_of_another_shape_is_refused(data):
         TableReference.from_json(data)
 
 
+def test_numbers_of_rows_are_no_distribution():
+    """Numbers go on: what is judged of them is that they are there."""
+    table = rides(3_000)
+    old = freeze(table)
+    assert old.column("ride").numbering
+    assert not old.column("rating").numbering
+    assert judge_anomalies(rides(3_000, seed=2).with_columns(pl.col("ride") + 10**9), old).clean
+
+
 def test_repeats_that_a_table_has_by_nature_are_no_blocks():
     random = np.random.default_rng(3)
     assert list(duplicated_blocks(pl.DataFrame({"x": random.integers(0, 20_000, 30_000)}))) == []

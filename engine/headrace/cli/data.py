@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headrace.cli import data_answers as tell
+from headrace.cli import data_profile, data_validate
 from headrace.cli.console import JsonOption
 from headrace.cli.options import DEFAULT_HOME, HomeOption
 from headrace.core.errors import NotFoundError
@@ -23,6 +24,9 @@ app = typer.Typer(
     add_completion=False,
     help="Versions of tables: what they hold, how they differ, which have names, and what may go.",
 )
+
+app.command("profile")(data_profile.profile)
+app.command("validate")(data_validate.validate)
 
 ReferenceArgument = Annotated[
     str, typer.Argument(metavar="TABLE[@VERSION]", help="A table; @ and a number, a tag or a time names a version.")

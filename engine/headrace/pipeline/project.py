@@ -12,7 +12,7 @@ from headrace.features import EventTable, StateTable, TableReference
 from headrace.monitoring import DriftSettings, RetrainPolicy
 from headrace.pipeline.project_file import find_project_file, import_project_file
 from headrace.training import Model
-from headrace.validation import Schema
+from headrace.validation import Schema, as_schema
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Project:
     Attributes:
         name: for people and paths.
         model: the model, its features and through them every table.
-        schemas: what each stored table must satisfy, by table name.
+        schemas: what each stored table must satisfy, by table name; a pandera model is read into a `Schema`.
         question: what the model answers, as a sentence for the report.
         positives: what a positive row is, in the plural ("late flights").
         release: how a new version meets traffic.
@@ -94,6 +94,7 @@ class Project:
     units: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "schemas", {name: as_schema(found) for name, found in self.schemas.items()})
         unknown = sorted(set(self.schemas) - set(self.sources))
         if unknown:
             raise DefinitionError(

@@ -103,19 +103,22 @@ def _attributes(check: Any, dtype: str) -> dict[str, Any] | None:
     """What a built-in check is called in a Field; None where a Field cannot say it."""
     if not _built_in(check):
         return None
-    given = check.statistics
+    given = dict(check.statistics)
     numeric = dtype in ("int64", "float64")
-    if check.name == "greater_than_or_equal_to" and numeric:
-        return {"min": given["min_value"]}
-    if check.name == "less_than_or_equal_to" and numeric:
-        return {"max": given["max_value"]}
-    if check.name == "in_range" and numeric and given["include_min"] and given["include_max"]:
-        return {"min": given["min_value"], "max": given["max_value"]}
-    if check.name == "isin":
-        return {"allowed": tuple(given["allowed_values"])}
-    if check.name == "str_length" and given.get("exact_value") is None:
-        return {"min_length": given["min_value"], "max_length": given["max_value"]}
-    return None
+    closed = given.get("include_min", True) and given.get("include_max", True)
+    names = {
+        "greater_than_or_equal_to": {"min_value": "min"} if numeric else None,
+        "less_than_or_equal_to": {"max_value": "max"} if numeric else None,
+        "in_range": {"min_value": "min", "max_value": "max"} if numeric and closed else None,
+        "isin": {"allowed_values": "allowed"},
+        "str_length": {"min_value": "min_length", "max_value": "max_length"}
+        if given.get("exact_value") is None
+        else None,
+    }.get(check.name)
+    if names is None:
+        return None
+    said = {ours: given[theirs] for theirs, ours in names.items()}
+    return said | {"allowed": tuple(said["allowed"])} if "allowed" in said else said
 
 
 def _rule(check: Any, column: str, severity: Severity) -> RowRule | FrameRule:

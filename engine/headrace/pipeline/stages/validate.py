@@ -6,11 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
+from headrace.core.hashing import digest_json
 from headrace.pipeline.context import RunContext
+from headrace.pipeline.data_checking import referred, surroundings
 from headrace.pipeline.dataset import used_table
 from headrace.pipeline.fingerprint import describe
 from headrace.pipeline.stage import StageOutcome
-from headrace.validation import ValidationReport, validate
+from headrace.validation import Schema, ValidationReport, validate
 
 
 class ValidateStage:
@@ -29,7 +31,7 @@ class ValidateStage:
         return [context.workspace.tables]
 
     def run(self, context: RunContext) -> StageOutcome:
-        """Validate; a failing row goes to `<table>_rejected`, a failing table stops the run.
+        """Validate; a failing row goes to `<table>_rejected` with file, line and reason; a failing table stops the run.
 
         Raises:
             FailedCheckError: a check that stops the run failed.
@@ -41,12 +43,15 @@ class ValidateStage:
             rejected = 0
             if name in context.project.schemas:
                 with context.progress.step(f"validate {name}"):
-                    report = validate(context.store.read(name, version=version), context.project.schemas[name])
+                    schema = context.project.schemas[name]
+                    around = surroundings(context.store, context.project, name, file=ingested["source"])
+                    report = validate(context.store.read(name, version=version), schema, around)
                 checks += [{"table": name, **asdict(check)} for check in report.checks]
                 report.raise_if_failed(name)
                 rejected = report.rejected.num_rows
                 if rejected:
-                    stored, version = _set_aside(context, name, ingested["digest"], report)
+                    cause = digest_json([ingested["digest"], schema.digest, _keys(context, schema)])
+                    stored, version = _set_aside(context, name, cause, report)
             tables[name] = {**used_table(context, name, stored, version), "rejected": rejected}
         counts = {
             status: sum(check["status"] == status for check in checks) for status in ("passed", "warned", "failed")
@@ -62,9 +67,15 @@ class ValidateStage:
         )
 
 
-def _set_aside(context: RunContext, name: str, digest: str, report: ValidationReport) -> tuple[str, int]:
+def _keys(context: RunContext, schema: Schema) -> dict[str, str]:
+    """Content of the tables that foreign keys were looked up in: another content may set other rows aside."""
+    tables = context.records["ingest"].facts["tables"]
+    return {name: tables[name]["digest"] for name in referred(schema) if name in tables}
+
+
+def _set_aside(context: RunContext, name: str, cause: str, report: ValidationReport) -> tuple[str, int]:
     """Write the rejected rows first: accepted rows are never visible before what was left out of them."""
-    transaction = f"validate:{digest}:{len(report.checks)}"
+    transaction = f"validate:{cause}"
     context.store.write(f"{name}_rejected", report.rejected, transaction=transaction)
     accepted = context.store.write(f"{name}_accepted", report.accepted, transaction=transaction)
     return accepted.name, accepted.version

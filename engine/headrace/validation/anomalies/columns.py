@@ -66,9 +66,7 @@ def outliers(old: ColumnReference, new: Measured) -> Finding | None:
     first = int(far_rows[0])
     low, high = _shown(old, old.low), _shown(old, old.high)
     rows = "1 value lies" if len(far_rows) == 1 else f"{len(far_rows):,} values lie"
-    message = (
-        f"{old.name}: {rows} far outside [{low}, {high}] of the reference, first {column[first]} in row {first:,}"
-    )
+    message = f"{old.name}: {rows} far outside [{low}, {high}] of the reference, first {column[first]} in row {first:,}"
     return Finding("outliers", old.name, message, 1.0, None, {"rows": len(far_rows), "first": first})
 
 

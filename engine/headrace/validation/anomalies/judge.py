@@ -109,8 +109,10 @@ def _certain(reference: TableReference, new: Measured, settings: AnomalySettings
     for column in reference.columns:
         if new.dtypes.get(column.name) != column.dtype:
             continue
-        found = [constant(column, new), outliers(column, new)]
-        if column.numeric:
+        found = [constant(column, new)]
+        if not column.numbering:
+            found.append(outliers(column, new))
+        if column.numeric and not column.numbering:
             values = new.values(column.name)
             found += [unit_change(column, values) or mixed_units(column, values)]
         yield from (finding for finding in found if finding is not None)

@@ -191,11 +191,10 @@ def _column(opened: Measured, name: str, dtype: str) -> ColumnReference:
     low, high = float(every.min()), float(every.max())
     if dtype == "timestamp":
         return ColumnReference(name, dtype, rows, nulls, distinct, low, high, clock=tuple(clock(values).tolist()))
-    edges = (
-        np.unique(values)
-        if distinct <= DISCRETE
-        else np.unique(np.quantile(values, np.arange(1, BINS) / BINS, method="inverted_cdf"))
-    )
+    if dtype == "int64" and _numbers_rows(opened.frame.get_column(name), high - low):
+        return ColumnReference(name, dtype, rows, nulls, distinct, low, high, numbering=True)
+    shares = np.arange(1, BINS) / BINS
+    edges = np.unique(values if distinct <= DISCRETE else np.quantile(values, shares, method="inverted_cdf"))
     return ColumnReference(
         name, dtype, rows, nulls, distinct, low, high,
         mean=float(values.mean()),
@@ -204,3 +203,10 @@ def _column(opened: Measured, name: str, dtype: str) -> ColumnReference:
         edges=tuple(float(edge) for edge in edges),
         counts=tuple(int(count) for count in binned(values, edges)),
     )  # fmt: skip
+
+
+def _numbers_rows(values: pl.Series, width: float) -> bool:
+    """Whether whole numbers number the rows: a hundred at least, all different, rising or close together."""
+    if len(values) < 100 or values.null_count() or values.n_unique() < len(values):
+        return False
+    return values.is_sorted() or width < 20 * len(values)

@@ -33,6 +33,8 @@ class ColumnReference:
         once: values that came once in the whole sample.
         complete: whether `top` holds every value.
         clock: sampled values by half hour of the UTC day, 48; timestamps only.
+        numbering: whole numbers that number the rows (all different, and rising or close together): each table has
+            others, so that only their being there is judged.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ColumnReference:
     once: int = 0
     complete: bool = False
     clock: tuple[int, ...] = ()
+    numbering: bool = False
 
     @property
     def sampled(self) -> int:

@@ -86,11 +86,12 @@ def unit_change(old: ColumnReference, values: Floats) -> Finding | None:
     now = np.quantile(values, np.linspace(0, 1, 101))[_INNER]
     then = np.array(old.quantiles)[_INNER]
     unchanged = _misfit(now, then, Change(1.0, 0.0, ""))
-    misfit, change, rivals = _best(now, then, CHANGES, min(len(values), old.sampled))
+    misfit, change, rivals = _best(now, then, CHANGES, _rows(len(values), old.sampled))
     shifted = _misfit(now, then, Change(1.0, float(np.median(now) - np.median(then)), ""))
-    noise = min(_LEAST_MISFIT, 0.02 + 3 / np.sqrt(min(len(values), old.sampled)))
+    error = 1 / float(np.sqrt(_rows(len(values), old.sampled)))
+    noise = min(_LEAST_MISFIT, 0.02 + 3 * error)
     shift_fits = shifted < misfit - _AS_GOOD / 2
-    if misfit > noise or unchanged < max(_BETTER * misfit, _LEAST_MISFIT) or shift_fits:
+    if misfit > noise or unchanged < max(_BETTER * misfit, _LEAST_MISFIT, 6 * error) or shift_fits:
         return None
     kind = "sign_flip" if change.factor == -1.0 else "unit_change"
     what = change.words if kind == "sign_flip" else f"as if {_formula(change)} ({change.words}{rivals})"
@@ -119,7 +120,7 @@ def mixed_units(old: ColumnReference, values: Floats) -> Finding | None:
     if not back:
         return None
     now = np.quantile(outside, np.linspace(0, 1, 101))[_INNER]
-    misfit, best, rivals = _best(now, np.array(old.quantiles)[_INNER], back, len(outside))
+    misfit, best, rivals = _best(now, np.array(old.quantiles)[_INNER], back, _rows(len(outside), old.sampled))
     if misfit > 0.5:
         return None
     share = len(outside) / len(values)
@@ -130,7 +131,7 @@ def mixed_units(old: ColumnReference, values: Floats) -> Finding | None:
     return Finding("mixed_units", old.name, message, max(1.0, share / 0.005), None, evidence)
 
 
-def _best(now: Floats, then: Floats, changes: Sequence[Change], rows: int) -> tuple[float, Change, str]:
+def _best(now: Floats, then: Floats, changes: Sequence[Change], rows: float) -> tuple[float, Change, str]:
     """The change that fits best, what it leaves, and another that fits as well; the more common comes first."""
     fits = [(_misfit(now, then, change), change) for change in changes]
     as_good = min(misfit for misfit, _ in fits) + min(0.08, max(_AS_GOOD, 2 / float(np.sqrt(rows))))
@@ -138,6 +139,11 @@ def _best(now: Floats, then: Floats, changes: Sequence[Change], rows: int) -> tu
     rivals = [(left, other) for left, other in fits if left <= as_good and other is not change]
     words = f"; or {rivals[0][1].words}, which fits as well" if rivals else ""
     return misfit, change, words
+
+
+def _rows(rows: int, reference_rows: int) -> float:
+    """Rows of one sample that err as much as the difference of these two."""
+    return 1 / (1 / rows + 1 / reference_rows)
 
 
 def _brought_back(outside: Floats, old: ColumnReference, change: Change) -> float:
