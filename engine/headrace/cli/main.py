@@ -38,7 +38,6 @@ def application() -> typer.Typer:
     app.callback()(_main)
     app.command("run")(run.run)
     app.add_typer(data.app, name="data")
-    app.add_typer(data.app, name="data")
     app.add_typer(features.app, name=_ALONE)
     app.command("serve")(serve.serve)
     app.command("key")(key.key)
