@@ -116,7 +116,8 @@ class TestUnit:
         [
             ("F", "C", 32.0, 0.0), ("F", "C", 212.0, 100.0), ("F", "C", -40.0, -40.0), ("C", "F", 37.0, 98.6),
             ("C", "K", 0.0, 273.15), ("mi", "km", 1.0, 1.609344), ("kt", "km/h", 1.0, 1.852),
-            ("lb", "kg", 1.0, 0.45359237), ("inHg", "hPa", 29.92, 1013.2075888), ("h", "min", 1.5, 90.0), ("%", "1", 12.5, 0.125), ("C", "C", 7.0, 7.0),
+            ("lb", "kg", 1.0, 0.45359237), ("inHg", "hPa", 29.92, 1013.2075888), ("h", "min", 1.5, 90.0),
+            ("%", "1", 12.5, 0.125), ("C", "C", 7.0, 7.0),
         ],
     )  # fmt: skip
     def test_what_is_known_by_heart(self, source, target, value, expected):
@@ -129,7 +130,7 @@ class TestUnit:
         assert math.isnan(values[2])
         assert failed.to_list() == [False, False, False, True]
 
-    @pytest.mark.parametrize(("source", "target"), [("F", "km"), ("Farenheit", "C")])
+    @pytest.mark.parametrize(("source", "target"), [("F", "km"), ("Fahr", "C")])
     def test_units_that_do_not_convert_are_refused(self, source, target):
         with pytest.raises(DefinitionError):
             Unit(source, target)

@@ -36,7 +36,7 @@ class IngestResult:
         rows_read: records in the source, good and bad, without headers.
         rows_quarantined: records that did not parse.
         quarantine: the table that holds them (source_file, line_number, raw_line, reason), or None without any.
-        unchanged: the source gave nothing that the table did not already have; no version was written.
+        unchanged: the source gave nothing that the table did not already have; no version with other content was made.
         rows_duplicate: rows that lost to another one of the same key.
         rows_old: rows that are not beyond the watermark.
     """

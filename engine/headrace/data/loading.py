@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from headrace.core.hashing import digest_json
 from headrace.data.commit_log import read_commits
 from headrace.data.digests import digest_table
 from headrace.data.preparation.duplicates import Deduplicate
 from headrace.data.preparation.loads import Load, value_from_json
 from headrace.data.store import TableStore, TableVersion
+from headrace.data.types import conform
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -139,9 +139,7 @@ class Upserting(_Opened):
         version = self._store.upsert(
             self._name, table, keys=self._load.keys, transaction=transaction, lineage=self._lineage
         )
-        if before is not None and version.digest == before.digest:
-            return version, version.version != before.version
-        return version, version != before
+        return version, before is None or version.digest != before.digest
 
 
 def open_target(
@@ -155,10 +153,14 @@ def open_target(
 
 def add_rejected(store: TableStore, name: str, rejected: pa.Table) -> None:
     """Add rows to a quarantine that are not in it yet."""
+    import polars as pl
+
     keys = ["source_file", "line_number", "raw_line", "reason"]
-    if rejected.num_rows:
-        unique = rejected.group_by(keys, use_threads=False).aggregate([])
-        store.upsert(name, unique, keys=keys, transaction=f"rejected:{digest_json(uuid.uuid4().hex)}")
+    new = pl.DataFrame(rejected).unique(keys, maintain_order=True)
+    if name in store.names():
+        new = new.join(pl.DataFrame(store.read(name)), on=keys, how="anti", maintain_order="left")
+    if new.height:
+        store.upsert(name, conform(new.to_arrow()), keys=keys, transaction=f"rejected:{uuid.uuid4()}")
 
 
 def highest_ingested(store: TableStore, name: str, column: str) -> Any:

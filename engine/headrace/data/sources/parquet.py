@@ -99,13 +99,14 @@ class _FileReader:
             if self._skipped(facts, start):
                 continue
             each = max(1, facts.total_byte_size // max(1, facts.num_rows))
+            share = (self._file.size or 0) / opened.metadata.num_rows
             batch_rows = min(ROWS_MAX, max(1, self._batch_bytes // each))
             for batch in self._batches(opened, group, batch_rows, list(wanted)):
                 lines = np.arange(start + 1, start + batch.num_rows + 1, dtype=np.int64)
                 start += batch.num_rows
                 rows, kept = self._filtered(batch, lines)
                 table = as_declared(rows, wanted, self._file.name)
-                taken = each * len(lines)
+                taken = round(share * len(lines))
                 given = True
                 name = self._file.name
                 yield Part(table, rejected_table(name), table.num_rows, name, kept, taken)
