@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from headrace.core.errors import SourceError
-from headrace.data.csv_records import NEWLINE, STRAY_QUOTES_MAX, Records, split_records
+from headrace.data.csv_lines import count_plain_lines
+from headrace.data.csv_records import STRAY_QUOTES_MAX, Records, split_records
 
 RECORD_BYTES_MAX = 64 << 20
 HEADER_BYTES = 64 << 10
-CHECKED_BYTES = 256 << 10  # stays in the processor's cache between the passes over it
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,7 @@ class Chunk:
 
     Attributes:
         text: their bytes.
-        records: where each begins and ends; None where every line is one whole record without quotes, blanks or a CR
-            that ends no line, in UTF-8.
+        records: where each begins and ends; None where every line is a plain record (`headrace.data.csv_lines`).
         first_line: number of the text's first line.
         count: number of records.
     """
@@ -145,10 +144,10 @@ class CsvText:
         if end == 0 and text:
             return None
         text = text[:end]
-        if self._ended and text and not text.endswith((b"\n", b"\r")) and b'"' not in text:
+        if self._ended and text and not text.endswith((b"\n", b"\r")):
             text += b"\n"  # so that a last line without an ending costs no closer look
         records = None
-        count = _plain_lines(text, ord(self._separator), self._width)
+        count = count_plain_lines(text, ord(self._separator), self._width)
         if count is None:
             records = split_records(
                 text,
@@ -167,45 +166,3 @@ class CsvText:
         self._line += text.count(b"\n") if records is not None else count
         self._held = self._held[len(text) :]
         return chunk
-
-
-def _plain_lines(text: bytes, separator: int, width: int) -> int | None:
-    """How many lines there are, where each is `width` fields and nothing needs a closer look; else None."""
-    if not text.endswith(b"\n") or text.startswith((b"\n", b"\r")):
-        return None
-    if any(mark in text for mark in (b'"', b"\n\n", b"\n\r")):
-        return None
-    if b"\r" in text and not text.count(b"\r") == text.count(b"\r\n") == text.count(b"\n"):
-        return None
-    return _even_lines(np.frombuffer(text, np.uint8), separator, width) if is_utf8(text) else None
-
-
-def _even_lines(data: np.ndarray[tuple[int], np.dtype[np.uint8]], separator: int, width: int) -> int | None:
-    """Number of lines, where every `width`-th separator or line ending is a line ending and no other one is."""
-    lines = seen = 0
-    for begin in range(0, len(data), CHECKED_BYTES):
-        block = data[begin : begin + CHECKED_BYTES]
-        breaks = block == NEWLINE
-        places = np.flatnonzero(breaks | (block == separator))
-        ending = block[places[(width - 1 - seen) % width :: width]]
-        if len(ending) != np.count_nonzero(breaks) or not (ending == NEWLINE).all():
-            return None
-        lines += len(ending)
-        seen += len(places)
-    return lines
-
-
-def is_utf8(text: bytes) -> bool:
-    """Whether the bytes are UTF-8; a piece at a time, because decoded text may take four times the memory."""
-    if text.isascii():
-        return True
-    import codecs
-
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    view = memoryview(text)
-    try:
-        for begin in range(0, len(text), 1 << 20):
-            decoder.decode(view[begin : begin + (1 << 20)], begin + (1 << 20) >= len(text))
-    except UnicodeDecodeError:
-        return False
-    return True

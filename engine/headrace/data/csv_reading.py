@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headrace.core.errors import SourceError, did_you_mean
-from headrace.data.csv_chunks import Chunk, CsvText, is_utf8
+from headrace.data.csv_chunks import Chunk, CsvText
 from headrace.data.csv_columns import parse_columns
+from headrace.data.csv_lines import is_utf8
 from headrace.data.csv_records import NEWLINE, Records
 from headrace.data.reading import BATCH_BYTES, Part, Rejection, rejected_table
 from headrace.data.sources.files import SourceFile

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.data.csv_chunks import is_utf8
+from headrace.data.csv_lines import is_utf8
 from headrace.data.csv_values import read_values
 from headrace.data.reading import Rejection, shown
 from headrace.data.types import arrow_type, conform, polars_type
