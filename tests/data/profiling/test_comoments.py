@@ -23,7 +23,7 @@ def found(columns, parts=1):
     whole = Comoments(len(columns))
     for part in np.array_split(columns, parts, axis=1):
         block = Comoments(len(columns))
-        block.add(np.ascontiguousarray(part))
+        block.add(part.copy())
         whole.merge(block)
     return np.array([[np.nan if value is None else value for value in row] for row in whole.correlations()])
 

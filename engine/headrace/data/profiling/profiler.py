@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BLOCK_ROWS = 131_072
 BLOCK_BYTES = 256 << 20
+_VALUE_BYTES = 16
+_LEAST_ROWS = 4_096
 CORRELATED_COLUMNS = 64
 BINS = 30
 
@@ -26,13 +28,14 @@ BINS = 30
 class Profiler:
     """Statistics of a table that is read once.
 
-    Rows are gathered into blocks of BLOCK_ROWS (fewer where they would take more than BLOCK_BYTES): the same rows in
-    the same order give the same profile, however they were cut into batches and whatever the number of threads. Rows
+    Rows are gathered into blocks of BLOCK_ROWS (of fewer in tables of more than 128 columns): the same rows in the same
+    order give the same profile, however they were cut into batches and whatever the number of threads. Rows
     that were divided among several profilers and merged give the same counts, ranges and estimates of different values;
     quantiles, frequent values, moments and gaps within the same stated errors. Only the order of a column asks which
     rows come first: `a.merge(b)` says that b's follow a's.
 
-    Memory: BLOCK_BYTES, twice a block as floats, and at most 2 MiB a column, whatever the number of rows.
+    Memory: a block two times over, and at most 2 MiB a column, whatever the number of rows. Strings so long that a
+    block would take 512 MiB are counted earlier, which moves estimates within their errors.
 
     Use it in a `with` block, or call `close`: it holds threads.
 
@@ -59,6 +62,9 @@ class Profiler:
         self._numeric = self._numeric[:CORRELATED_COLUMNS]
         self._comoments = Comoments(len(self._numeric))
         self._waiting: list[pa.Table] = []
+        self._block_rows = BLOCK_ROWS
+        while self._block_rows * len(self._columns) * _VALUE_BYTES > BLOCK_BYTES and self._block_rows > _LEAST_ROWS:
+            self._block_rows //= 2
         threads = threads or min(8, len(os.sched_getaffinity(0)))
         self._pool = ThreadPoolExecutor(threads, "headrace-profile")
 
@@ -86,11 +92,11 @@ class Profiler:
         if table.schema.names != self.schema.names or table.schema.types != self.schema.types:
             raise InvalidInputError(_difference(self.schema, table.schema))
         while table.num_rows:
-            room = BLOCK_ROWS - sum(part.num_rows for part in self._waiting)
+            room = self._block_rows - sum(part.num_rows for part in self._waiting)
             self._waiting.append(table.slice(0, room))
             table = table.slice(room)
-            full = sum(part.num_rows for part in self._waiting) == BLOCK_ROWS
-            if full or sum(part.nbytes for part in self._waiting) > BLOCK_BYTES:
+            full = sum(part.num_rows for part in self._waiting) == self._block_rows
+            if full or sum(part.nbytes for part in self._waiting) > 2 * BLOCK_BYTES:  # enormous strings
                 self._flush()
 
     def merge(self, other: Profiler) -> None:
