@@ -262,6 +262,7 @@ INGESTS = """
 import sys
 from pathlib import Path
 from headrace.data import CsvSource, Load, TableStore, Watermark, ingest
+import deltalake, polars
 store = TableStore(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(int(sys.argv[2]), 10_000):
@@ -285,7 +286,7 @@ def test_a_load_killed_at_any_moment_is_repeated_without_loss_or_double(tmp_path
             text=True,
         )
         assert process.stdout.readline() == "ready\n"
-        time.sleep(moments.uniform(0.05, 0.3 + 0.1 * turn))
+        time.sleep(moments.uniform(0.2, 0.5 + 0.3 * turn))
         process.send_signal(signal.SIGKILL)
         out, _ = process.communicate(timeout=30)
         told = [int(line) for line in out.split()]

@@ -77,9 +77,10 @@ def ingest(
         DefinitionError: preparation fails, its columns are not those of `schema` or not of types that tables hold, or
             nothing names an append that may be repeated.
     """
+    ingestion = _Ingestion(source, store, name, schema, load or Load())
     total = source.size()
     with (progress or SilentProgress()).step(f"ingest {name}", total=total) as step:
-        return _Ingestion(source, store, name, schema, load or Load()).run(Pace(step, total))
+        return ingestion.run(Pace(step, total))
 
 
 class _Ingestion:
@@ -90,19 +91,21 @@ class _Ingestion:
     ) -> None:
         self._store, self._name, self._schema, self._load = store, name, schema, load
         self._newer: Newer | None = None
+        self._place = ""
         if load.watermark is not None:
-            highest = highest_ingested(store, name, load.watermark.column)
+            highest, self._place = highest_ingested(store, name, load.watermark.column)
             self._newer = Newer(load.watermark, highest, name)
             source = self._newer.narrowed(source)
         self._source = source
         self._prepare: Any = getattr(source, "prepare", None)
+        self._transaction = self._named()
         self._read = self._rejected = self._duplicate = 0
 
     def run(self, pace: Pace) -> IngestResult:
         lineage: dict[str, Any] = {"source": _title(self._source)}
         quarantine = f"{self._name}_quarantine"
         with (
-            open_target(self._store, self._name, self._load, self._transaction(), lineage) as target,
+            open_target(self._store, self._name, self._load, self._transaction, lineage) as target,
             Replacing(self._store, quarantine, lineage) as aside,
         ):
             if isinstance(target, Appending) and target.is_done:
@@ -176,12 +179,12 @@ class _Ingestion:
         except DefinitionError as error:
             raise DefinitionError(f"table '{self._name}': {error.message}", hint=error.hint) from error
 
-    def _transaction(self) -> str:
+    def _named(self) -> str:
         """What names this load, so that a repeated one does nothing."""
         if self._load.transaction is not None or self._load.mode != "append":
             return self._load.transaction or ""
         if self._newer is not None:
-            return f"after:{self._newer.column}:{digest_json(value_to_json(self._newer.highest))}"
+            return f"after:{self._newer.column}:{digest_json(value_to_json(self._newer.highest))}:{self._place}"
         content = getattr(self._source, "content", lambda: None)()
         if content is None:
             raise DefinitionError(

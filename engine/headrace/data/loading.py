@@ -163,23 +163,25 @@ def add_rejected(store: TableStore, name: str, rejected: pa.Table) -> None:
         store.upsert(name, conform(new.to_arrow()), keys=keys, transaction=f"rejected:{uuid.uuid4()}")
 
 
-def highest_ingested(store: TableStore, name: str, column: str) -> Any:
-    """The watermark that the table's newest content was loaded up to; None where there is none.
+def highest_ingested(store: TableStore, name: str, column: str) -> tuple[Any, str]:
+    """The watermark that the table's newest content was loaded up to, None where there is none, and its place.
 
-    A version that was restored has the watermark it had; a replaced content has none.
+    A version that was restored has the watermark it had; a replaced content has none. The place names the version that
+    the next load continues: two loads that name the same one are one load.
     """
     commits = read_commits(store.root / name)
-    place = len(commits) - 1
+    place, anchor = len(commits) - 1, ""
     while place >= 0:
         commit = commits[place]
         watermark = (commit.lineage or {}).get("watermark") or {}
         if watermark.get("column") == column:
-            return value_from_json(watermark["value"])
+            return value_from_json(watermark["value"]), anchor or str(commit.version)
         if commit.operation == "restore":
+            anchor = anchor or str(commit.version)
             number = commit.details.get("version")
             place = next((at for at in range(place) if commits[at].version == number), -1)
         elif commit.operation in ROWS_THAT_STAY:
             place -= 1
         else:
-            return None
-    return None
+            return None, anchor or str(commit.version)
+    return None, anchor or "none"

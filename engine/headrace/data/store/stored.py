@@ -67,7 +67,7 @@ class StoredTables:
 
         parts = self.parts(name, version=version, at=at, columns=columns)
         schema = pa.schema([(column, arrow_type(dtype)) for column, dtype in parts.dtypes.items()])
-        return pa.concat_tables([schema.empty_table(), *parts.tables()])
+        return pa.concat_tables([pa.Table.from_batches([], schema), *parts.tables()])
 
     def scan(
         self,
