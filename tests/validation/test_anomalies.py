@@ -83,7 +83,7 @@ def test_many_columns_are_corrected_for():
 
 def test_holm_against_its_definition():
     """Example of Holm (1979): the smallest against alpha / m, the next against alpha / (m - 1), until one fails."""
-    assert holm([0.01, 0.02, 0.03, 0.005], 0.05) == [True, False, False, True]
+    assert holm([0.01, 0.04, 0.03, 0.005], 0.05) == [True, False, False, True]
     assert holm([], 0.05) == []
     assert holm([0.04], 0.05) == [True]
 

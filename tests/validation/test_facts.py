@@ -100,15 +100,16 @@ def read(content):
     return pl.read_csv(content, null_values=["NA"], try_parse_dates=True, infer_schema_length=None)
 
 
+@pytest.fixture(scope="module")
+def flights(preparation):
+    with zipfile.ZipFile(preparation.flights_file()) as archive:
+        frame = read(io.BytesIO(archive.read(archive.namelist()[0])))
+    return {(fact.kind, fact.column): fact for fact in find_facts(frame)}
+
+
 @pytest.mark.slow
 class TestNycflights:
     """The files as they come in the package, read with inferred types."""
-
-    @pytest.fixture(scope="class")
-    def flights(self, preparation):
-        with zipfile.ZipFile(preparation.flights_file()) as archive:
-            frame = read(io.BytesIO(archive.read(archive.namelist()[0])))
-        return {(fact.kind, fact.column): fact for fact in find_facts(frame)}
 
     def test_cancelled_flights_have_neither_departure_nor_delay(self, flights):
         fact = flights["missing_together", "dep_time, dep_delay"]

@@ -21,7 +21,7 @@ from headrace.validation.examination import Examination, Extent, examine
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REFERENCES = "reference"
+_CSV: dict[str, Any] = {"null_values": ["", "NA"], "try_parse_dates": True, "infer_schema_length": None}
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,7 @@ def open_file(given: str, project: Project | None) -> Opened:
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
     try:
-        options = {"null_values": ["", "NA"], "try_parse_dates": True, "infer_schema_length": None} if path.suffix == ".csv" else {}
-        frame = reader(path, **options)
+        frame = reader(path, **(_CSV if path.suffix == ".csv" else {}))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceError(f"{path} cannot be read: {error}") from error
     schema = project.schemas.get(name) if project is not None else None

@@ -34,8 +34,9 @@ def shape(old: TableReference, new: Measured) -> Iterator[Finding]:
 
 def constant(old: ColumnReference, new: Measured) -> Finding | None:
     """A column that held several values and holds one now, where chance does not explain it."""
-    values = new.frame.get_column(old.name).drop_nulls()
-    if old.distinct < 2 or len(values) < 20 or values.n_unique() != 1:
+    values = new.frame.get_column(old.name)
+    values = values.drop_nulls() if values.null_count() else values
+    if old.distinct < 2 or len(values) < 20 or values[0] != values[-1] or not (values == values[0]).all():
         return None
     most = old.top[0][1] / old.sampled if old.top else max(old.counts, default=1) / max(1, old.sampled)
     if old.dtype == "timestamp":
@@ -55,10 +56,13 @@ def outliers(old: ColumnReference, new: Measured) -> Finding | None:
     import polars as pl
 
     column = new.frame.get_column(old.name)
-    physical = column.to_physical().cast(pl.Float64)
+    least, most = column.to_physical().min(), column.to_physical().max()
     reach = 10 * (old.high - old.low)
     if old.dtype == "timestamp":
         reach = max(reach, 10 * 365.25 * 86_400e6)  # time goes on: ten years, at least
+    if least is None or not (float(least) < old.low - reach or float(most) > old.high + reach):  # type: ignore[arg-type]
+        return None
+    physical = column.to_physical().cast(pl.Float64)
     far = (physical < old.low - reach) | (physical > old.high + reach)
     far_rows = far.fill_null(value=False).arg_true()
     if not len(far_rows):

@@ -15,16 +15,12 @@ if TYPE_CHECKING:
 
 _CHANCE = 1e-9
 _SHORTEST = 20
+_COMMON = 0.95
 
 
 def repeated_rows(frame: pl.DataFrame) -> pl.Series:
     """Whether each row came before, all columns equal, by a 64-bit hash: of 10 M rows none is mistaken (p < 1e-5)."""
-    import polars as pl
-
-    if not frame.height:
-        return pl.Series([], dtype=pl.Boolean())
-    hashes = frame.hash_rows(1)
-    return ~hashes.is_first_distinct()
+    return ~_hashes(frame).is_first_distinct()
 
 
 def duplicated_blocks(frame: pl.DataFrame, left_out: tuple[str, ...] = ()) -> Iterator[Finding]:
@@ -37,26 +33,37 @@ def duplicated_blocks(frame: pl.DataFrame, left_out: tuple[str, ...] = ()) -> It
         frame: in the order of its source.
         left_out: columns that number rows (a line of a file) and would make every row another.
     """
-    repeated = repeated_rows(frame.drop(left_out, strict=False)).to_numpy()
+    rows = _hashes(frame.drop(left_out, strict=False))
+    repeated = (~rows.is_first_distinct()).to_numpy()
     if not len(repeated) or not repeated.any():
         return
     edges = np.flatnonzero(np.diff(np.concatenate([[0], repeated.astype(np.int8), [0]])))
     starts, lengths = edges[::2], edges[1::2] - edges[::2]
     at = int(lengths.argmax())
-    # The longest stretch itself must not raise the bar: the other rows say how often a row repeats by nature. A row
-    # late in the table repeats more often than one early on, up to twice as often as the average.
+    # The longest stretch itself must not raise the bar: the other rows say how often a row repeats by nature (late in
+    # the table up to twice as often as on average), and so does how often rows repeat within the stretch.
     others = max(1, len(repeated) - int(lengths[at]))
-    natural = min(0.95, 2.0 * (int(repeated.sum()) - int(lengths[at])) / others)
+    outside = 2.0 * (int(repeated.sum()) - int(lengths[at])) / others
+    stretch = rows.slice(int(starts[at]), int(lengths[at]))
+    natural = max(outside, 1.0 - stretch.n_unique() / len(stretch))
+    if natural >= _COMMON:
+        return  # a table of few different rows: nobody can tell
     needed = _SHORTEST if natural <= 0 else max(_SHORTEST, math.log(_CHANCE / len(repeated)) / math.log(natural))
     blocks = [(int(start), int(length)) for start, length in zip(starts, lengths, strict=True) if length >= needed]
     if not blocks:
         return
-    rows = sum(length for _, length in blocks)
+    count = sum(length for _, length in blocks)
     start, length = int(starts[at]), int(lengths[at])
     message = (
-        f"{rows:,} of {len(repeated):,} rows repeat earlier ones in {len(blocks)} unbroken "
+        f"{count:,} of {len(repeated):,} rows repeat earlier ones in {len(blocks)} unbroken "
         f"{'block' if len(blocks) == 1 else 'blocks'}, the longest of {length:,} rows from row {start:,} on: "
         "was a file read twice?"
     )
-    evidence = {"rows": rows, "blocks": blocks[:20], "total": len(repeated)}
+    evidence = {"rows": count, "blocks": blocks[:20], "total": len(repeated)}
     yield Finding("duplicated_rows", "", message, length / needed, None, evidence)
+
+
+def _hashes(frame: pl.DataFrame) -> pl.Series:
+    import polars as pl
+
+    return frame.hash_rows(1) if frame.height and frame.width else pl.Series([], dtype=pl.UInt64())

@@ -129,7 +129,7 @@ def freeze(table: pa.Table | pl.DataFrame, *, time_column: str = "", sample_rows
         time_column=time,
         longest_gap_s=gap,
         daily=tuple(float(value) for value in np.quantile(daily, steps)) if daily else (),
-        repeated_share=float(repeated_rows(opened.frame).mean() or 0.0) if opened.frame.height else 0.0,
+        repeated_share=int(repeated_rows(opened.frame).sum()) / max(1, opened.frame.height),
     )
 
 
@@ -144,7 +144,8 @@ def finite(values: pl.Series) -> Floats:
 
 def longest_gap(moments: pl.Series) -> tuple[float, int]:
     """Longest stretch of time without a row, in seconds, and where it begins, in microseconds since the epoch."""
-    values = moments.drop_nulls().unique().sort().to_physical().to_numpy()
+    present = moments.drop_nulls() if moments.null_count() else moments
+    values = (present if present.is_sorted() else present.sort()).to_physical().to_numpy()
     if len(values) < 2:
         return 0.0, 0
     steps = np.diff(values)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from headrace.validation.anomalies.measuring import DAY_S, Measured, longest_gap
 from headrace.validation.anomalies.reference import TableReference
@@ -28,11 +30,11 @@ def volume(old: TableReference, new: Measured, settings: AnomalySettings) -> Ite
         return
     moments = new.frame.get_column(name)
     days = period_counts(moments, DAY_S) if _span_s(new, name) < 100_000 * DAY_S else []
-    picture = {"days": [f"{day:%Y-%m-%d}" for day, _ in days], "rows": [rows for _, rows in days]}
+    picture: dict[str, Any] = {"days": [f"{day:%Y-%m-%d}" for day, _ in days], "rows": [rows for _, rows in days]}
     picture = picture if len(days) <= _DAYS_SHOWN else {}
     gap, begins = longest_gap(moments)
     span = _span_s(new, name)
-    expected = len(moments.drop_nulls()) * gap / max(1.0, span - gap)
+    expected = (len(moments) - moments.null_count()) * gap / max(1.0, span - gap)
     if old.longest_gap_s and gap > 3 * old.longest_gap_s and expected > math.log(new.frame.height / _CHANCE):
         start = _iso(begins)
         message = (
@@ -47,9 +49,9 @@ def volume(old: TableReference, new: Measured, settings: AnomalySettings) -> Ite
 
 def _days(
     old: TableReference,
-    days: list[tuple[object, int]],
+    days: list[tuple[datetime, int]],
     settings: AnomalySettings,
-    picture: dict[str, list[str]],
+    picture: dict[str, Any],
     *,
     gap: tuple[float, float],
 ) -> Iterator[Finding]:
@@ -81,8 +83,8 @@ def _days(
     yield Finding("volume", old.time_column, message, max(1.0, effect), None, dict(picture))
 
 
-def _within(day: object, gap: tuple[float, float]) -> bool:
-    start = day.timestamp()  # type: ignore[attr-defined]
+def _within(day: datetime, gap: tuple[float, float]) -> bool:
+    start = day.timestamp()
     return start < gap[1] and start + DAY_S > gap[0] and gap[1] - gap[0] > DAY_S / 2
 
 
@@ -93,6 +95,4 @@ def _span_s(new: Measured, name: str) -> float:
 
 
 def _iso(microseconds: int) -> str:
-    from datetime import UTC, datetime, timedelta
-
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).strftime("%Y-%m-%d %H:%M")

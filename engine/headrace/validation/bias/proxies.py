@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PERMUTATIONS = 20
 _BINS = 16
+_FOLDS = 3
 _MOST_VALUES = 50
 _MOST_GROUPS = 10
 Codes = npt.NDArray[np.int64]
@@ -31,7 +32,7 @@ class Proxy:
         column: the column.
         information: mutual information over the sensitive column's entropy, 0 to 1.
         baseline: the same after the column was shuffled, the largest of 20: what chance makes.
-        auc: area under the ROC curve of predicting the sensitive column from this one alone, out of five folds; mean
+        auc: area under the ROC curve of predicting the sensitive column from this one alone, out of three folds; mean
             over its values where there are more than two.
         tells: more information than chance, and an AUC above the limit.
     """
@@ -50,7 +51,7 @@ class ProxyReport:
     Attributes:
         sensitive: the column.
         proxies: of all other columns, the most telling first.
-        together: AUC of all of them together, out of five folds (gradient boosting); NaN where it could not be asked.
+        together: AUC of all of them together, out of three folds (gradient boosting); NaN where it could not be asked.
         rows: rows it was asked on.
         findings: columns that tell, and all together where they do and none alone does.
     """
@@ -78,7 +79,7 @@ def proxies(
     *,
     columns: Sequence[str] | None = None,
     limit: float = 0.65,
-    most_rows: int = 20_000,
+    most_rows: int = 10_000,
     seed: int = 7,
 ) -> ProxyReport:
     """Find columns that predict a sensitive one.
@@ -186,19 +187,22 @@ def _auc(features: npt.NDArray[np.int64], target: Codes, seed: int, *, deep: boo
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.tree import DecisionTreeClassifier
+    from threadpoolctl import threadpool_limits
 
     values, counts = np.unique(target, return_counts=True)
     kept = np.isin(target, values[counts >= 10])
     features, target = features[kept], target[kept]
     if len(np.unique(target)) < 2:
         return float("nan")
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     model = (
-        HistGradientBoostingClassifier(max_iter=50, random_state=seed)
+        HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=15, random_state=seed)
         if deep
         else DecisionTreeClassifier(max_leaf_nodes=32, min_samples_leaf=20, random_state=seed)
     )
-    scores = cross_val_predict(model, features, target, cv=folds, method="predict_proba")
+    # One thread: a small sample on threads that wait for each other takes many times longer on a busy machine.
+    with threadpool_limits(1):
+        scores = cross_val_predict(model, features, target, cv=folds, method="predict_proba")
     if scores.shape[1] == 2:
         return float(roc_auc_score(target, scores[:, 1]))
     return float(roc_auc_score(target, scores / scores.sum(axis=1, keepdims=True), multi_class="ovr"))

@@ -125,10 +125,8 @@ def representation(
     rows = [(str(name), int(n), int(seen), int(hits or 0)) for name, n, seen, hits in counted.iter_rows()]
     if len(rows) > _MOST_GROUPS:
         rest = rows[_MOST_GROUPS - 1 :]
-        rows = [
-            *rows[: _MOST_GROUPS - 1],
-            (f"({len(rest):,} rarer values)", *(sum(r[at] for r in rest) for at in (1, 2, 3))),
-        ]  # type: ignore[list-item]
+        sums = (sum(row[1] for row in rest), sum(row[2] for row in rest), sum(row[3] for row in rest))
+        rows = [*rows[: _MOST_GROUPS - 1], (f"({len(rest):,} rarer values)", *sums)]
     groups = tuple(_group(row, rows, smallest) for row in rows)
     spoken = "" if label is None else str(label.meta.output_name(raise_if_undetermined=False) or "label")
     column = ", ".join(names)

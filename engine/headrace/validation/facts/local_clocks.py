@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
@@ -127,7 +127,7 @@ def _zone(when: Ints, offset: Ints) -> ZoneInfo | None:
     return None
 
 
-def _change(when: Ints, offset: Ints, at: int, zone: ZoneInfo | None) -> dict[str, object]:
+def _change(when: Ints, offset: Ints, at: int, zone: ZoneInfo | None) -> dict[str, Any]:
     """One jump: the zone's own moment between the two rows where it is known, else the first row after it."""
     low, high = int(when[at]), int(when[at + 1])
     before, after = int(offset[at]), int(offset[at + 1])

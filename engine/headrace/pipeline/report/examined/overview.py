@@ -103,9 +103,9 @@ def _days(table: Examination) -> Markup:
             axes.axvline(day, color=sentinel("warn"), linewidth=1.4)  # type: ignore[arg-type]
             if not screen.narrow:
                 note(axes, "clocks changed", (day, top * 0.97), Look("warn", va="top", size=9.5), shift=(4, 0))  # type: ignore[arg-type]
-        locator = AutoDateLocator(maxticks=6 if screen.narrow else 9)
+        locator = AutoDateLocator(maxticks=6 if screen.narrow else 9)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         axes.set_ylim(0, top)
         axes.margins(x=0)
         axes.set_ylabel("rows a day")
