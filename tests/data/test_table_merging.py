@@ -134,6 +134,7 @@ class TestChangeFeed:
         assert feed(store, 0) == [("insert", 1, 0.5, "b")]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_sequence_of_operations_gives_what_a_dictionary_gives(data, tmp_path_factory, monkeypatch):

@@ -58,6 +58,15 @@ class TableLog:
         """The newest version, if there is one."""
         return self.commits[-1] if self.commits else None
 
+    def has_content_of(self, other: TableLog) -> bool:
+        """Whether nothing came since but commits of maintenance that moved no file: a plan made there holds here."""
+        return (
+            len(self.commits) == len(other.commits)
+            and len(self.upkeep) == len(other.upkeep)
+            and self.live == other.live
+            and (not self.commits or self.commits[-1].digest == other.commits[-1].digest)
+        )
+
     def files(self, commit: Commit) -> tuple[str, ...]:
         """Files in which a version's rows lie, in row order; they may hold rows of other versions too."""
         return tuple(walk_files(self.places[part.name] for part in commit.parts))

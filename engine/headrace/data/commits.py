@@ -24,9 +24,9 @@ from headrace.data.interrupts import interrupt_held
 from headrace.data.staging import Staging, sweep_staging
 from headrace.data.types import arrow_type
 
-ATTEMPTS = 12
+ATTEMPTS = 40
 BACKOFF_S = 0.02
-LONGEST_BACKOFF_S = 2.0
+LONGEST_BACKOFF_S = 1.0
 KEEP_EVERY_VERSION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
@@ -57,8 +57,9 @@ Planner = Callable[[TableLog], Plan | None]
 def commit(path: Path, transaction: str, made: Staging, plan: Planner) -> Commit | None:
     """Make one commit, or find the one that this transaction already made.
 
-    A commit lost to a writer that knows no lock is planned again after a jittered, doubling pause; a Ctrl-C waits for
-    the end of an attempt. When the call returns, the data, the log entry and their folders are synced.
+    A commit lost to a writer that knows no lock is tried again after a jittered, doubling pause, and planned again
+    where that writer changed content or files; a Ctrl-C waits for the end of an attempt. When the call returns, the
+    data, the log entry and their folders are synced.
 
     Args:
         path: the table's folder.
@@ -74,16 +75,21 @@ def commit(path: Path, transaction: str, made: Staging, plan: Planner) -> Commit
     """
     failure: Exception | None = None
     with writer_lock(path):
+        planned, planned_on = None, None
         for attempt in range(ATTEMPTS):
             log = read_log(path)
             if transaction in log.by_transaction:
                 return _acknowledged(path, log.by_transaction[transaction].version, log, transaction)
-            planned = plan(log)
+            if planned_on is None or not log.has_content_of(planned_on):
+                planned, planned_on = plan(log), log
             if planned is None:
                 return log.newest
             with interrupt_held():
                 made.adopt(set(planned.files), path)
                 _sync(path)
+                log = read_log(path)
+                if not log.has_content_of(planned_on):
+                    continue
                 failure = _attempt(path, log, planned, made)
                 if failure is None:
                     return _acknowledged(path, log.entries, read_log(path), transaction)
@@ -131,7 +137,7 @@ def _attempt(path: Path, log: TableLog, plan: Plan, made: Staging) -> Exception 
         overwrites = bool(adds) and not plan.files & log.live  # this mode alone changes the schema
         assert keeps_schema or overwrites, "a new schema keeps no file under its name"
         table.create_write_transaction(
-            adds if overwrites else [*adds, *removes],
+            [*adds, *(() if overwrites else removes)],
             mode="overwrite" if overwrites else "append",
             schema=schema,
             commit_properties=properties,
