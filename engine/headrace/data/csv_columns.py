@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from headrace.data.csv_lines import CACHED_BYTES
+from headrace.data.csv_records import NEWLINE, QUOTE
 from headrace.data.csv_values import read_values, times_in_utc
 from headrace.data.reading import shown
 from headrace.data.types import polars_type
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from headrace.data.sources.csv import CsvSource
 
 NUMBERS = ("int64", "float64")
+BLANK, TAB = 32, 9
 
 
 def parse_columns(body: bytes, header: list[str], source: CsvSource) -> tuple[pl.DataFrame, dict[int, str]]:
@@ -47,22 +52,26 @@ def _at_once(body: bytes, header: list[str], source: CsvSource) -> pl.DataFrame 
         frame = _scan(body, header, source, numbers)
     except pl.exceptions.ComputeError:
         return None
-    blanks = body.startswith((b" ", b"\t")) or any(mark in body for mark in _blank_fields(source.separator))
+    gaps = any(frame.get_column(name).null_count() for name in numbers)
+    if gaps and _has_blank_fields(body, source.separator):
+        return None
     columns = []
     for name, dtype in source.columns.items():
-        values = frame.get_column(name)
-        if (blanks and dtype in NUMBERS and values.null_count()) or (dtype == "float64" and values.is_infinite().any()):
+        values = _certain(frame.get_column(name), dtype)
+        if values is None:
             return None
-        if dtype == "timestamp":
-            values, failed = times_in_utc(values), None
-            if values is None:
-                return None
-        elif dtype == "bool":
-            values, failed = read_values(values, dtype)
-            if failed.any():
-                return None
         columns.append(values.alias(name))
     return pl.DataFrame(columns)
+
+
+def _certain(values: pl.Series, dtype: str) -> pl.Series | None:
+    """A column that the parser read, as its type; None where a value may mean something else."""
+    if dtype == "timestamp":
+        return times_in_utc(values)
+    if dtype == "bool":
+        read, failed = read_values(values, dtype)
+        return None if failed.any() else read
+    return None if dtype == "float64" and values.is_infinite().any() else values
 
 
 def _one_by_one(texts: pl.DataFrame, source: CsvSource) -> tuple[pl.DataFrame, dict[int, str]]:
@@ -98,6 +107,14 @@ def _scan(body: bytes, header: list[str], source: CsvSource, types: dict[str, pl
     )
 
 
-def _blank_fields(separator: str) -> list[bytes]:
-    """How fields begin that may hold nothing but blanks."""
-    return [start + blank for start in (separator.encode(), b"\n", b'"') for blank in (b" ", b"\t")]
+def _has_blank_fields(body: bytes, separator: str) -> bool:
+    """Whether a field begins with a blank, so that it may hold nothing else."""
+    if b" " not in body and b"\t" not in body:
+        return False
+    data = np.frombuffer(body, np.uint8)
+    for begin in range(0, len(data), CACHED_BYTES):
+        block = data[begin : begin + CACHED_BYTES]
+        before = data[np.flatnonzero((block == BLANK) | (block == TAB)) + begin - 1]
+        if ((before == ord(separator)) | (before == NEWLINE) | (before == QUOTE)).any() or data[0] in (BLANK, TAB):
+            return True
+    return False

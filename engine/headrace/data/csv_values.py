@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import polars as pl
 
 from headrace.data.types import polars_type
 
+FIRST_MOMENT = datetime(1, 1, 1, tzinfo=UTC)  # Arrow takes the year 0 too
 TRUE = ("true", "True", "TRUE", "1")
 FORM_BYTES = len("2013-03-10T06:59:59Z")
 FALSE = ("false", "False", "FALSE", "0")
@@ -52,7 +55,7 @@ def times_in_utc(texts: pl.Series) -> pl.Series | None:
         moments = pl.Series(texts.to_arrow().cast(pa.timestamp("us", "UTC")))
     except pa.ArrowInvalid:
         return None
-    return moments if moments.dt.year().is_between(1, 9999).all() else None
+    return moments if not moments.count() or moments.min() >= FIRST_MOMENT else None  # type: ignore[operator]
 
 
 def _read(texts: pl.Series, dtype: str) -> pl.Series:
