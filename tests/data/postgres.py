@@ -52,8 +52,9 @@ def running(folder):
         [*as_user, _bin("postgres"), "-D", data, *options], stderr=subprocess.DEVNULL, cwd="/", start_new_session=True
     )
     try:
-        _wait(port, server)
-        yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+        uri = f"postgresql://tester@127.0.0.1:{port}/postgres"
+        _wait(uri, server)
+        yield uri
     finally:
         pid = (
             int((data / "postmaster.pid").read_text().split()[0]) if (data / "postmaster.pid").exists() else server.pid
@@ -73,12 +74,17 @@ def _free_port():
         return probe.getsockname()[1]
 
 
-def _wait(port, server):
+def _wait(uri, server):
+    from adbc_driver_postgresql import dbapi
+
     end = time.monotonic() + START_S
-    while time.monotonic() < end:
+    while True:
         assert server.poll() is None, "the server ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise TimeoutError("PostgreSQL did not answer")
+        try:
+            dbapi.connect(uri).close()
+        except dbapi.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.flight as fl
 import pytest
 
-from headrace.core.errors import DefinitionError, SourceError
+from headrace.core.errors import DefinitionError, InvalidInputError, SourceError, UnavailableError
 from headrace.data import FlightInlet, FlightSource, Intake, TableStore, ingest
+from headrace.data.sources.inlet import push as push_flight
 
 TABLE = pa.table({"id": range(1_000), "name": [f"n{number}" for number in range(1_000)]})
 
@@ -86,13 +87,16 @@ def inlet(store):
         yield running
 
 
-def push(inlet, table, *path, token=None):
+def push(inlet, table, *path, token=None, rows="all"):
+    rows = table.num_rows if rows == "all" else rows
     headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
     options = fl.FlightCallOptions(timeout=30, headers=headers)
     with fl.FlightClient(f"grpc://127.0.0.1:{inlet.port}") as client:
         writer, reader = client.do_put(fl.FlightDescriptor.for_path(*path), table.schema, options)
         with writer:
             writer.write_table(table, max_chunksize=100)
+            if rows is not None:
+                writer.write_metadata(json.dumps({"rows": rows}).encode())
             writer.done_writing()
             answer = reader.read()
     return json.loads(answer.to_pybytes())
@@ -131,6 +135,24 @@ class TestPush:
         with pytest.raises(fl.FlightError, match=message):
             push(inlet, table, *path)
         assert store.names() == []
+
+    @pytest.mark.parametrize(("rows", "said"), [(None, "ended without saying so"), (999, "says that it had 999 rows")])
+    def test_a_stream_that_does_not_say_how_long_it_was_is_refused(self, inlet, store, rows, said):
+        """A client that died looks to Flight like one that is done."""
+        with pytest.raises(fl.FlightError, match=f"{said}; 1000 came"):
+            push(inlet, TABLE, "events", "one", rows=rows)
+        assert store.names() == []
+
+    def test_the_client_does_all_of_it(self, inlet, store):
+        uri = f"grpc://127.0.0.1:{inlet.port}"
+        answer = push_flight(uri, "events", "one", TABLE.to_batches(max_chunksize=300))
+        assert answer["digest"] == store.latest("events").digest
+        with pytest.raises(InvalidInputError, match="takes nothing"):
+            push_flight(uri, "evnets", "one", TABLE.to_batches())
+        with pytest.raises(InvalidInputError, match="no batch"):
+            push_flight(uri, "events", "two", [])
+        with pytest.raises(UnavailableError):
+            push_flight("grpc://127.0.0.1:1", "events", "one", TABLE.to_batches())
 
     def test_without_the_token_nobody_pushes(self, store):
         right = "right"
@@ -179,6 +201,7 @@ class TestPush:
                         server.kill()
             except (fl.FlightError, StopIteration, pa.ArrowException, AttributeError):
                 assert server.wait(timeout=10) == -9
+                server.stdout.close()
         ids = TableStore(tmp_path).read("events").column("id").to_pylist()
         assert ids[:acknowledged] == list(range(acknowledged))
         assert len(ids) <= acknowledged + 1

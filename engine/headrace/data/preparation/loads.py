@@ -34,7 +34,9 @@ class Watermark:
     def __post_init__(self) -> None:
         if not self.column:
             raise DefinitionError("a Watermark needs a column")
-        if self.late is not None and self.late <= type(self.late)(0):
+        if self.late is not None and not (
+            self.late > timedelta(0) if isinstance(self.late, timedelta) else self.late > 0
+        ):
             raise DefinitionError(f"late={self.late} is not positive")
 
     def bound(self, highest: Any) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow.flight as fl
 
-from headrace.core.errors import DefinitionError, HeadraceError, UnavailableError
+from headrace.core.errors import DefinitionError, HeadraceError, InvalidInputError, UnavailableError
 from headrace.data.types import check_dtype
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ class FlightInlet(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no 
     """Takes `DoPut` streams: descriptor path (table, transaction).
 
     The transaction names the stream: pushed again, it makes nothing and is acknowledged with the version that it made
-    the first time, so that a client that heard nothing may push again. After the last batch the client calls
-    `done_writing` and reads one metadata message, JSON `{"table", "version", "digest", "rows"}`; it is sent when the
-    version is durable. A stream that breaks leaves nothing.
+    the first time, so that a client that heard nothing may push again. Behind the last batch the client sends a
+    metadata message, JSON `{"rows": N}`: without it the stream counts as broken, because a client that died looks to
+    Flight like one that is done. It then calls `done_writing` and reads one metadata message, JSON `{"table",
+    "version", "digest", "rows"}`, which is sent when the version is durable. A stream that breaks leaves nothing.
+    `push` does all of this.
 
     Listens when it is made. `with FlightInlet(...) as inlet:` ends it.
     """
@@ -102,8 +105,9 @@ class FlightInlet(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no 
     def _take(self, name: str, transaction: str, intake: Intake, reader: Any) -> TableVersion:
         from headrace.data.sources.arrow_columns import arrow_parts
 
-        batches = (chunk.data for chunk in reader if chunk.data is not None)
-        parts = arrow_parts(batches, reader.schema, intake.columns, f"stream to '{name}'", PIECE_BYTES)
+        parts = arrow_parts(
+            _whole_stream(reader, name), reader.schema, intake.columns, f"stream to '{name}'", PIECE_BYTES
+        )
         lineage = {"source": "flight", "transaction": transaction}
         if intake.mode == "upsert":
             table = _joined([part.table for part in parts])
@@ -112,6 +116,74 @@ class FlightInlet(fl.FlightServerBase):  # type: ignore[misc]  # pyarrow has no 
             for part in parts:
                 out.write(part.table)
             return out.commit()
+
+
+def push(
+    uri: str, table: str, transaction: str, batches: Iterable[pa.RecordBatch], *, token: str | None = None
+) -> dict[str, Any]:
+    """Push record batches, at least one, to a `FlightInlet`; what it acknowledges is durable.
+
+    Args:
+        uri: `grpc://host:port` or `grpc+tls://host:port`.
+        table: that takes them.
+        transaction: names this stream; pushed again, nothing happens twice.
+        batches: all of one schema.
+        token: as the endpoint asks for.
+
+    Returns:
+        table, version, digest and rows of the version.
+
+    Raises:
+        InvalidInputError: nothing to push, or the endpoint refused it.
+        UnavailableError: the endpoint does not answer; push again with the same transaction.
+    """
+    iterator = iter(batches)
+    first = next(iterator, None)
+    if first is None:
+        raise InvalidInputError(f"there is no batch to push to table '{table}'; its columns are not known")
+    headers = [(b"authorization", f"Bearer {token}".encode())] if token is not None else []
+    try:
+        with fl.FlightClient(uri) as client:
+            path = fl.FlightDescriptor.for_path(table, transaction)
+            writer, reader = client.do_put(path, first.schema, fl.FlightCallOptions(headers=headers))
+            with writer:
+                rows = 0
+                for batch in chain([first], iterator):
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+                writer.write_metadata(json.dumps({"rows": rows}).encode())
+                writer.done_writing()
+                answer = reader.read()
+    except (fl.FlightUnavailableError, fl.FlightTimedOutError) as error:
+        raise UnavailableError(f"{uri}: {error}", hint="push again with the same transaction") from error
+    except fl.FlightError as error:
+        raise InvalidInputError(f"{uri}: table '{table}': {error}") from error
+    acknowledged: dict[str, Any] = json.loads(answer.to_pybytes())
+    return acknowledged
+
+
+def _whole_stream(reader: Any, name: str) -> Iterator[pa.RecordBatch]:
+    """The batches of a stream that says at its end how many rows it had.
+
+    Raises:
+        InvalidInputError: it does not, or there were others.
+    """
+    rows, said = 0, None
+    for chunk in reader:
+        if chunk.data is not None:
+            rows += chunk.data.num_rows
+            yield chunk.data
+        if chunk.app_metadata is not None:
+            try:
+                said = json.loads(chunk.app_metadata.to_pybytes()).get("rows")
+            except (ValueError, AttributeError):
+                said = None
+    if said != rows:
+        what = "ended without saying so" if said is None else f"says that it had {said} rows"
+        raise InvalidInputError(
+            f"the stream to table '{name}' {what}; {rows} came",
+            hint='send the metadata message {"rows": N} behind the last batch',
+        )
 
 
 class _TokenGuard(fl.ServerMiddlewareFactory):  # type: ignore[misc]  # pyarrow has no types

@@ -16,6 +16,7 @@ from headrace.data.types import arrow_type, conform, polars_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 BLOCK_BYTES = 64 << 10
 SPLIT = 16
@@ -34,7 +35,7 @@ class Rows:
     """
 
     table: pa.Table
-    lines: Sequence[int]
+    lines: Sequence[int] | NDArray[np.int64]
     rejections: list[Rejection]
     first: Sequence[str] | None = None
 
