@@ -97,7 +97,7 @@ def preparation():
 
 
 def read(content):
-    return pl.read_csv(content, null_values=["NA"], try_parse_dates=True, infer_schema_length=None)
+    return pl.read_csv(content, null_values=["NA"], try_parse_dates=True, infer_schema_length=10_000)
 
 
 @pytest.fixture(scope="module")

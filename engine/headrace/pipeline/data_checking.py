@@ -21,7 +21,7 @@ from headrace.validation.examination import Examination, Extent, examine
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_CSV: dict[str, Any] = {"null_values": ["", "NA"], "try_parse_dates": True, "infer_schema_length": None}
+_CSV: dict[str, Any] = {"null_values": ["", "NA"], "try_parse_dates": True, "infer_schema_length": 10_000}
 
 
 @dataclass(frozen=True)

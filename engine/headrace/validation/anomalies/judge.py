@@ -80,14 +80,18 @@ def judge_anomalies(
         table: in the order of its source.
         reference: of the table as it should be.
         label: a column that nothing should give away; empty: none.
-        row_numbers: columns that number rows, which duplicates are looked for without.
+        row_numbers: columns that number rows (a line of a file), which are not looked at.
         settings: thresholds; None: the defaults.
 
     Complexity: O(rows x columns) for nulls, ranges, new values and repeated rows; the rest is on a sample.
     """
+    import polars as pl
+
     settings = settings or AnomalySettings()
-    new = measured(table, sample_rows=settings.sample_rows)
-    certain = [*shape(reference, new), *duplicated_blocks(new.frame, row_numbers)]
+    frame = table if isinstance(table, pl.DataFrame) else pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    new = measured(frame.drop(row_numbers, strict=False), sample_rows=settings.sample_rows)
+    certain = [*shape(reference, new), *duplicated_blocks(new.frame)]
     judged = new.frame.height >= settings.least_rows
     tests: list[Test] = []
     if judged:
