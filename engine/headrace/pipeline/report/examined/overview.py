@@ -61,16 +61,18 @@ def _missing(table: Examination, found: list[Finding]) -> Markup:
         axes.set_xlabel("rows without a value")
         axes.spines.bottom.set_visible(False)
 
-    together = [fact for fact in found if fact.kind == "missing_together"]
-    first = max(together, key=lambda fact: fact.evidence["rows"], default=found[0])
-    title = f"{table.name}: {numbers.count(first.evidence['rows'])} rows miss {_named(first)}"
+    first = max(found, key=lambda fact: int(fact.evidence["rows"]))
+    count = int(first.evidence["rows"])
+    title = f"{table.name}: {numbers.plural(count, 'row')} {'misses' if count == 1 else 'miss'} {_named(first)}"
     text = "Each bar is one set of rows; columns that miss exactly the same rows share a bar. "
     inner = [fact for fact in found if fact.evidence["within"]]
-    if inner:
-        rows, outer = numbers.count(inner[-1].evidence["rows"]), inner[-1].evidence["within"][0]
-        text += f"All {rows} rows without {_named(inner[-1])} also lack {outer}."
+    text += "; ".join(
+        f"all {numbers.plural(fact.evidence['rows'], 'row')} without {_named(fact)} lack {fact.evidence['within'][0]}"
+        for fact in inner[:3]
+    )
+    text += "." if inner else ""
     alt = "; ".join(fact.message for fact in shown)
-    return picture(f"p-missing-{table.name}", Caption(title, text, alt), paint, height=70 + 24 * len(shown))
+    return picture(f"p-missing-{table.name}", Caption(title, text, alt), paint, full=True, height=70 + 24 * len(shown))
 
 
 def _named(fact: Finding) -> str:

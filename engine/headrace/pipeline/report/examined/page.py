@@ -64,7 +64,10 @@ def verdict(examined: Sequence[Examination]) -> tuple[str, str]:
     if findings or warned:
         parts = [passed] if checks else []
         parts += [numbers.plural(len(findings), "finding")] if findings else []
-        return "warn", f"{tables}: {', '.join(parts)}{'; ' + findings[0].message if findings else ''}."
+        first = (
+            findings[0].message if findings else f"{warned[0].name} of {warned[0].column} warned: {warned[0].detail}"
+        )
+        return "warn", f"{tables}: {', '.join(parts)}; {first}."
     return "good", f"{tables}: {passed}." if checks else f"{tables}: nothing is unlike the reference."
 
 
