@@ -57,8 +57,7 @@ def say(*words: object) -> None:
 def write(kind: str, root: Path, first: int, appended: int) -> None:
     """The killed process: works until it is killed, and says what it was told is done."""
     store = TableStore(root)
-    import deltalake  # noqa: F401  a kill should meet the work, not the import
-
+    _warm_up()
     say("ready")
     for number in itertools.count(first):
         if kind == "append":
@@ -70,9 +69,21 @@ def write(kind: str, root: Path, first: int, appended: int) -> None:
             rows = pa.concat_tables([batch(target(number, appended), number), batch(UPSERTED + number, number)])
             store.upsert("events", rows, keys=["batch", "row"], transaction=f"upsert-{number}")
         else:
-            store.compact("events")
-            store.vacuum("events", keep=timedelta(0))
+            joined = store.compact("events").rows
+            removed = store.vacuum("events", keep=timedelta(0)).files
+            if not joined and not removed:
+                time.sleep(0.002)  # the writer beside it has not made anything to join
+                continue
         say("done", number)
+
+
+def _warm_up() -> None:
+    """Load every library: a kill should meet the work."""
+    with tempfile.TemporaryDirectory() as scratch:
+        store = TableStore(Path(scratch))
+        store.write("t", batch(0, 0), transaction="0")
+        store.upsert("t", batch(0, 1), keys=["batch", "row"], transaction="1")
+        store.read("t")
 
 
 @dataclass
@@ -125,7 +136,7 @@ class Campaign:
         if kind == "compact":
             started.append(self._start("append", root, account))
         for process, what in sorted(started, key=lambda _: self._random.random()):
-            time.sleep(self._random.uniform(0.0, 0.5))
+            time.sleep(self._random.uniform(0.0, 0.6))
             process.send_signal(signal.SIGKILL)
             out, err = process.communicate(timeout=60)
             if process.returncode != -signal.SIGKILL:
