@@ -44,7 +44,7 @@ class Size:
     rounds: int
 
 
-FULL = (Size(2_000_000, "csv", 7), Size(2_000_000, "parquet", 7))
+FULL = (Size(1_000_000, "csv", 5), Size(1_000_000, "parquet", 5))
 SMOKE = (Size(20_000, "csv", 2), Size(20_000, "parquet", 2))
 
 
