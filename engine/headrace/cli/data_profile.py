@@ -130,7 +130,7 @@ def _row(column: ColumnProfile, rows: int) -> list[str]:
     share = f"{column.nulls / rows:.1%}" if column.nulls else "0"
     least, median, most = column.min, column.quantiles.get("p50"), column.max
     if column.lengths:
-        least, median, most = (f"{column.lengths[name]:g} characters" for name in ("min", "p50", "max"))
+        least, median, most = (f"{column.lengths[name]:g} chars" for name in ("min", "p50", "max"))
     ends = [_shown(value) for value in (least, median, most)]
     return [column.name, column.dtype or column.arrow, share, distinct, *ends, _note(column)]
 
@@ -152,4 +152,6 @@ def _note(column: ColumnProfile) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, str):  # a time: its minute will do
+        return value.replace("T", " ")[:16]
+    return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"

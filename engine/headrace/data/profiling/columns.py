@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -172,7 +173,8 @@ class ColumnState:
 
     def _top(self) -> tuple[TopValue, ...]:
         frequencies = self.numbers.frequencies
-        show = {"time": _iso, "bool": bool}.get(self.kind, _same)
+        shows: dict[str, Callable[[Any], Any]] = {"time": _iso, "bool": bool}
+        show = shows.get(self.kind, _same)
         return tuple(
             TopValue(show(frequencies.keys[place].item()), int(frequencies.counts[place]))
             for place in frequencies.top(_shown(len(frequencies.keys), exact=frequencies.exact))

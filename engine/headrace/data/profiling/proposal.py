@@ -125,6 +125,8 @@ def _domain(column: ColumnProfile, rows: int) -> tuple[Any, ...]:
     """All values, where they are few, exactly known, shown whole, and there were rows enough to believe it."""
     most = {"string": DOMAIN_STRINGS, "int": DOMAIN_INTEGERS}.get(column.kind, 0)
     values = rows - column.nulls
+    if column.kind == "int" and column.distinct == 1:  # a year, a version: the next one will be another
+        return ()
     if not column.distinct or column.distinct > most or len(column.top) < column.distinct or column.top_error:
         return ()
     if values < DOMAIN_ROWS * column.distinct or column.lengths.get("max", 0) > 200:

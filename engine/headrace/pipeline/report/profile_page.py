@@ -83,11 +83,11 @@ def _tables(profile: Profile) -> Iterator[Markup]:
     yield table("t-columns", "Columns", headings, [_overview(column, profile.rows) for column in profile.columns])
     numeric = [column for column in profile.columns if column.kind in ("int", "float") and column.quantiles]
     if numeric:
-        headings = (
+        names: tuple[str, ...] = (
             "column", "least", "p01", "p05", "p25", "p50", "p75", "p95", "p99", "most", "mean", "std", "skewness",
             "kurtosis", "zeros", "negative",
         )  # fmt: skip
-        yield table("t-numbers", "Numbers", headings, [_numbers(column) for column in numeric])
+        yield table("t-numbers", "Numbers", names, [_numbers(column) for column in numeric])
     texts = [column for column in profile.columns if column.lengths]
     if texts:
         names = ("min", "p50", "mean", "p95", "p99", "max", "empty")

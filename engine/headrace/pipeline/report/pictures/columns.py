@@ -31,8 +31,8 @@ _DRAWN = 1e150  # beyond, matplotlib's own sums overflow
 
 
 def gallery(table: str, profile: Profile) -> Markup | None:
-    """A card for each column that has values, in the order of the table."""
-    every = (_card(table, column, profile.rows) for column in profile.columns)
+    """A card for each column that has values, in the order of the table; times have a picture of their own."""
+    every = (_card(table, column, profile.rows) for column in profile.columns if column.kind != "time")
     filled = tuple(card for card in every if card.histogram is not None or card.top)[:MAX_CARDS]
     if not filled:
         return None
@@ -68,7 +68,7 @@ def missing(profile: Profile) -> Markup | None:
     text = f"Rows without a value, of {numbers.count(profile.rows)}"
     text += ", NaN behind nulls in another colour." if any(column.nan for column in shown) else "."
     alt = ", ".join(f"{column.name} {numbers.percent(_absent(column) / profile.rows)}" for column in shown)
-    return picture("p-missing", Caption(title, text, alt), paint, height=90 + 22 * len(shown))
+    return picture("p-missing", Caption(title, text, alt), paint, full=True, height=90 + 22 * len(shown))
 
 
 def timeline(position: int, column: ColumnProfile) -> Markup:
@@ -121,8 +121,8 @@ def correlations(pairs: Correlations) -> Markup | None:
                 _cell(axes, (column, row), pairs.values[left][right], narrow=screen.narrow)
         axes.set_xlim(-0.5, len(shown) - 0.5)
         labels = [clipped(name, 10 if screen.narrow else 18) for name in shown]
-        turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
-        axes.set_xticks(range(len(shown)), labels, fontsize=9.5, color=sentinel("ink"), **turned)
+        axes.set_xticks(range(len(shown)), labels, fontsize=9.5, rotation=60, ha="right", rotation_mode="anchor")
+        axes.tick_params(axis="x", labelcolor=sentinel("ink"))
         axes.spines.bottom.set_visible(False)
 
     left, right, value = strongest[0]
