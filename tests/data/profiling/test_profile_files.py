@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from headrace.core.errors import CorruptedError, NotFoundError, SourceError
-from headrace.data import TableStore
-from headrace.data.profiling import files, profile_file, profile_table
+from headrace.data import CsvSource, TableStore
+from headrace.data.profiling import files, profile_file, profile_source, profile_table
 
 TABLE = pa.table({"n": np.arange(5_000), "s": ["a", None] * 2_500})
 
@@ -79,6 +79,14 @@ def test_files_of_one_folder_have_one_schema(tmp_path):
     pq.write_table(TABLE.drop_columns("s"), tmp_path / "b.parquet")
     with pytest.raises(SourceError, match="differ"):
         profile_file(tmp_path)
+
+
+def test_a_declared_source_is_profiled_as_a_table_would_get_it(tmp_path):
+    (tmp_path / "x.csv").write_text("n,s\n1,a\n2,b\nmany,c\n4,\n")
+    found = profile_source(CsvSource(tmp_path / "x.csv", {"n": "int64", "s": "string"}), name="x", threads=1)
+    assert (found.profile.rows, found.profile.column("n").max, found.profile.column("s").nulls) == (3, 4, 1)
+    assert found.notes[0].startswith("1 row does not read as declared")
+    assert "'many'" in found.notes[0]
 
 
 def test_a_stored_version_is_profiled_and_checked(tmp_path):

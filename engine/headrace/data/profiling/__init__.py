@@ -19,6 +19,7 @@ from headrace.data.profiling.result import Correlations as Correlations
 from headrace.data.profiling.result import Profile as Profile
 from headrace.data.profiling.result import TimeGap as TimeGap
 from headrace.data.profiling.result import TopValue as TopValue
+from headrace.data.profiling.sources import profile_source as profile_source
 from headrace.data.profiling.tables import profile_table as profile_table
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "infer_schema",
     "profile_batches",
     "profile_file",
+    "profile_source",
     "profile_table",
     "python_source",
 ]
