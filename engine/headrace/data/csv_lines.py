@@ -59,23 +59,24 @@ def _even(data: NDArray[np.uint8], separator: int, width: int) -> int | None:
 
 def _even_quoted(data: NDArray[np.uint8], separator: int, width: int) -> int | None:
     """The same, not counting separators between quotes; None also where a quote is stray or a line ending is quoted."""
-    lines = seen = quotes = 0
+    lines = seen = opened = 0
     for begin in range(0, len(data), CACHED_BYTES):
         block = data[begin : begin + CACHED_BYTES]
         places = np.flatnonzero((block == NEWLINE) | (block == separator) | (block == QUOTE))
         kinds = block[places]
         is_quote = kinds == QUOTE
-        count = np.cumsum(is_quote, dtype=np.int64)
-        outside = kinds[~is_quote & ((count + quotes) % 2 == 0)]
+        # 1 behind an odd number of quotes
+        inside = np.bitwise_xor.accumulate(is_quote.view(np.uint8)) ^ np.uint8(opened)
+        outside = kinds[(inside | is_quote.view(np.uint8)) == 0]
         ending = outside[(width - 1 - seen) % width :: width]
         if len(ending) != np.count_nonzero(kinds == NEWLINE) or not (ending == NEWLINE).all():
             return None
-        if not _paired(data, places[is_quote] + begin, quotes % 2, separator):
+        if not _paired(data, places[is_quote] + begin, opened, separator):
             return None
         lines += len(ending)
         seen += len(outside)
-        quotes += int(count[-1]) if len(count) else 0
-    return lines if quotes % 2 == 0 else None
+        opened = int(inside[-1]) if len(inside) else opened
+    return lines if not opened else None
 
 
 def _paired(data: NDArray[np.uint8], quotes: NDArray[np.int64], opened: int, separator: int) -> bool:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import polars as pl
 
 from headrace.data.types import polars_type
 
-FIRST_MOMENT = datetime(1, 1, 1, tzinfo=UTC)  # Arrow takes the year 0 too
+FIRST_US = -62_135_596_800_000_000  # the year 1; Arrow takes the year 0 too
 TRUE = ("true", "True", "TRUE", "1")
 FORM_BYTES = len("2013-03-10T06:59:59Z")
 FALSE = ("false", "False", "FALSE", "0")
@@ -55,7 +53,8 @@ def times_in_utc(texts: pl.Series) -> pl.Series | None:
         moments = pl.Series(texts.to_arrow().cast(pa.timestamp("us", "UTC")))
     except pa.ArrowInvalid:
         return None
-    return moments if not moments.count() or moments.min() >= FIRST_MOMENT else None  # type: ignore[operator]
+    first = moments.to_physical().min()
+    return None if isinstance(first, int) and first < FIRST_US else moments
 
 
 def _read(texts: pl.Series, dtype: str) -> pl.Series:
