@@ -8,8 +8,8 @@ steps back and the ten longest gaps of times; then Pearson's coefficient of all 
 `polars, exact` counts distinct values (n_unique), `polars, estimates` estimates them (approx_n_unique), as headrace
 does above its bounds. Each run is a process of its own, from its start to the answer, so that its peak memory is its
 own; two threads each. Checked: counts and ranges equal, moments to 1e-9, correlations to 1e-6, quantiles by their rank
-to 0.1 %, distinct values to 4 standard errors, frequent values within the stated bound. The full size takes a quarter of
-an hour.
+to 0.1 %, distinct values to 4 standard errors, frequent values within the stated bound. The full size takes
+a quarter of an hour.
 
     python benchmarks/bench_profile.py [--smoke] [--output build/bench/profile.json]
 """

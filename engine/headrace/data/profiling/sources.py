@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from headrace.core.errors import SourceError
 from headrace.core.progress import Progress, SilentProgress
 from headrace.data.profiling.files import FileProfile
@@ -35,14 +37,12 @@ def profile_source(
         Profiler(first.table.schema, threads=threads) as profiler,
         (progress or SilentProgress()).step(f"profile {name}", source.size()) as step,
     ):
-        part = first
-        while part is not None:
+        for part in chain((first,), parts):
             profiler.update(part.table)
             step.advance(part.read_bytes)
             if part.rejected.num_rows:
                 reason = reason or str(part.rejected["reason"][0])
                 rejected += part.rejected.num_rows
-            part = next(parts, None)
         profile = profiler.result(source=name)
     those = "1 row does" if rejected == 1 else f"{rejected:,} rows do"
     notes = (f"{those} not read as declared, the first because {reason}",)
