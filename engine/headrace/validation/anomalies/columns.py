@@ -10,13 +10,12 @@ from itertools import combinations
 import numpy as np
 
 from headrace.validation.anomalies.distributions import scale, wasserstein
-from headrace.validation.anomalies.measuring import Measured, by_value
+from headrace.validation.anomalies.measuring import Measured
 from headrace.validation.anomalies.reference import ColumnReference, TableReference
 from headrace.validation.findings import Finding
 
 _CHANCE = 1e-9
 _KNOWN = 0.5
-_SHARES = np.linspace(0.0, 1.0, 101)
 
 
 def shape(old: TableReference, new: Measured) -> Iterator[Finding]:
@@ -84,7 +83,7 @@ def _swapped_numbers(old: TableReference, new: Measured) -> Iterator[Finding]:
     columns = [
         c for c in old.columns if c.numeric and c.quantiles and c.distinct > 2 and new.dtypes.get(c.name) == c.dtype
     ]
-    now = {c.name: np.quantile(v, _SHARES) for c in columns if len(v := new.values(c.name)) >= 20}
+    now = {c.name: new.percentiles(c.name) for c in columns if len(new.values(c.name)) >= 20}
     moved = [c for c in columns if c.name in now and wasserstein(now[c.name], np.array(c.quantiles)) / scale(c) > 0.2]
     for a, b in combinations(moved, 2):
         before_a, before_b = np.array(a.quantiles), np.array(b.quantiles)
@@ -96,7 +95,7 @@ def _swapped_numbers(old: TableReference, new: Measured) -> Iterator[Finding]:
 
 def _swapped_strings(old: TableReference, new: Measured) -> Iterator[Finding]:
     columns = [c for c in old.columns if c.dtype == "string" and c.top and new.dtypes.get(c.name) == c.dtype]
-    now = {c.name: dict(by_value(new.sample.get_column(c.name))) for c in columns}
+    now = {c.name: new.by_value(c.name) for c in columns}
     strange = [c for c in columns if now[c.name] and _overlap(now[c.name], c) < _KNOWN]
     for a, b in combinations(strange, 2):
         if min(_overlap(now[a.name], b), _overlap(now[b.name], a)) > _KNOWN:

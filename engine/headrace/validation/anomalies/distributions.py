@@ -53,20 +53,21 @@ def _numbers(old: ColumnReference, new: Measured, settings: AnomalySettings) -> 
     edges = np.array(old.edges)
     counts, reference = binned(values, edges), np.array(old.counts)
     p_value = same_distribution(counts, reference)
-    distance = wasserstein(np.quantile(values, _SHARES), np.array(old.quantiles)) / scale(old)
+    distance = wasserstein(new.percentiles(old.name), np.array(old.quantiles)) / scale(old)
     stability = population_stability(counts, reference)
     effect = max(distance / settings.wasserstein, stability / settings.psi)
-    middle = float(np.median(values))
+    middle = float(new.percentiles(old.name)[50])
     message = (
         f"{old.name}: the distribution moved, by {distance:.2f} standard deviations (PSI {stability:.2f}); "
         f"median {middle:g}, {old.quantiles[50]:g} in the reference"
     )
-    evidence = {"wasserstein": distance, "psi": stability, **histograms(old, values)}
+    pictured = histograms(old, values, new.percentiles(old.name)) if effect >= 1 else {}
+    evidence = {"wasserstein": distance, "psi": stability, **pictured}
     yield Test(Finding("distribution", old.name, message, effect, p_value, evidence), p_value)
 
 
 def _categories(old: ColumnReference, new: Measured, settings: AnomalySettings) -> Iterator[Test]:
-    found = dict(by_value(new.sample.get_column(old.name)))
+    found = new.by_value(old.name)
     before = dict(old.top)
     names = sorted(before)
     counts = np.array([found.get(name, 0) for name in names])  # values never seen are another finding
@@ -153,9 +154,8 @@ def population_stability(counts: npt.NDArray[np.int64], reference: npt.NDArray[n
     return float(((now - then) * np.log(now / then)).sum())
 
 
-def histograms(old: ColumnReference, values: npt.NDArray[np.float64]) -> dict[str, Any]:
+def histograms(old: ColumnReference, values: npt.NDArray[np.float64], now: npt.NDArray[np.float64]) -> dict[str, Any]:
     """Both distributions over equal bins for a picture; the reference's from its percentiles."""
-    now = np.quantile(values, _SHARES) if len(values) else np.array(old.quantiles)
     low, high = min(now[1], old.quantiles[1]), max(now[-2], old.quantiles[-2])
     if not high > low:
         low, high = low - 0.5, high + 0.5

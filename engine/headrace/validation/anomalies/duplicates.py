@@ -34,9 +34,9 @@ def duplicated_blocks(frame: pl.DataFrame, left_out: tuple[str, ...] = ()) -> It
         left_out: columns that number rows (a line of a file) and would make every row another.
     """
     rows = _hashes(frame.drop(left_out, strict=False))
-    repeated = (~rows.is_first_distinct()).to_numpy()
-    if not len(repeated) or not repeated.any():
+    if rows.n_unique() == len(rows):
         return
+    repeated = (~rows.is_first_distinct()).to_numpy()
     edges = np.flatnonzero(np.diff(np.concatenate([[0], repeated.astype(np.int8), [0]])))
     starts, lengths = edges[::2], edges[1::2] - edges[::2]
     at = int(lengths.argmax())

@@ -118,7 +118,10 @@ def _certain(reference: TableReference, new: Measured, settings: AnomalySettings
             found.append(outliers(column, new))
         if column.numeric and not column.numbering:
             values = new.values(column.name)
-            found += [unit_change(column, values) or mixed_units(column, values)]
+            found += [
+                (unit_change(column, values, new.percentiles(column.name)) if len(values) else None)
+                or mixed_units(column, values)
+            ]
         yield from (finding for finding in found if finding is not None)
         yield from new_values(column, new)
     yield from swapped(reference, new)

@@ -51,6 +51,25 @@ class Measured:
         """Rows of the whole table without a value; NaN counts as a value."""
         return self.frame.get_column(name).null_count()
 
+    def percentiles(self, name: str) -> Floats:
+        """0th to 100th percentile of the sampled values of a numeric column that has any."""
+        return self._percentiles[name]
+
+    def by_value(self, name: str) -> dict[str, int]:
+        """Sampled rows by value of a string or Boolean column, most frequent first."""
+        return self._by_value[name]
+
+    @cached_property
+    def _percentiles(self) -> dict[str, Floats]:
+        shares = np.linspace(0, 1, 101)
+        numeric = [name for name, dtype in self.dtypes.items() if dtype in ("int64", "float64")]
+        return {name: np.quantile(self.values(name), shares) for name in numeric if len(self.values(name))}
+
+    @cached_property
+    def _by_value(self) -> dict[str, dict[str, int]]:
+        names = [name for name, dtype in self.dtypes.items() if dtype in ("string", "bool")]
+        return {name: dict(by_value(self.sample.get_column(name))) for name in names}
+
     @cached_property
     def _values(self) -> dict[str, Floats]:
         return {
@@ -90,7 +109,7 @@ class Measured:
         return found
 
 
-def measured(table: pa.Table | pl.DataFrame, *, sample_rows: int = 100_000) -> Measured:
+def measured(table: pa.Table | pl.DataFrame, *, sample_rows: int = 50_000) -> Measured:
     """Open a table for comparison: columns of types that tables do not hold are left out."""
     import polars as pl
 
@@ -104,7 +123,7 @@ def measured(table: pa.Table | pl.DataFrame, *, sample_rows: int = 100_000) -> M
     return Measured(frame, dtypes, sample)
 
 
-def freeze(table: pa.Table | pl.DataFrame, *, time_column: str = "", sample_rows: int = 100_000) -> TableReference:
+def freeze(table: pa.Table | pl.DataFrame, *, time_column: str = "", sample_rows: int = 50_000) -> TableReference:
     """Measure a table that is as it should be. The same rows give the same bytes.
 
     Args:

@@ -31,7 +31,7 @@ class AnomalySettings:
     correlation: float = 0.2
     volume_factor: float = 2.0
     least_rows: int = 100
-    sample_rows: int = 100_000
+    sample_rows: int = 50_000
 
     def to_json(self) -> dict[str, Any]:
         """JSON data."""

@@ -70,7 +70,7 @@ _BETTER = 3.0
 _AS_GOOD = 0.02
 
 
-def unit_change(old: ColumnReference, values: Floats) -> Finding | None:
+def unit_change(old: ColumnReference, values: Floats, percentiles: Floats) -> Finding | None:
     """Name the change of unit that turns the reference's distribution into this one, where there is one.
 
     Fits by percentiles, so that it does not matter which rows came. A change counts when it leaves no more unexplained
@@ -80,10 +80,11 @@ def unit_change(old: ColumnReference, values: Floats) -> Finding | None:
     Args:
         old: a numeric column.
         values: float64[n], finite.
+        percentiles: float64[101] of them, rising.
     """
     if len(values) < 20 or not old.quantiles or old.distinct < 3:
         return None
-    now = np.quantile(values, np.linspace(0, 1, 101))[_INNER]
+    now = percentiles[_INNER]
     then = np.array(old.quantiles)[_INNER]
     unchanged = _misfit(now, then, Change(1.0, 0.0, ""))
     misfit, change, rivals = _best(now, then, CHANGES, _rows(len(values), old.sampled))
@@ -96,7 +97,7 @@ def unit_change(old: ColumnReference, values: Floats) -> Finding | None:
     kind = "sign_flip" if change.factor == -1.0 else "unit_change"
     what = change.words if kind == "sign_flip" else f"as if {_formula(change)} ({change.words}{rivals})"
     message = (
-        f"{old.name}: the values changed unit, {what}; median {float(np.median(values)):g}, "
+        f"{old.name}: the values changed unit, {what}; median {percentiles[50]:g}, "
         f"{old.quantiles[50]:g} in the reference"
     )
     if kind == "sign_flip":
