@@ -46,7 +46,7 @@ class Case:
     rounds: int
 
 
-FULL = (Case("csv", 4_000_000, 7), Case("quoted csv", 4_000_000, 7), Case("parquet", 4_000_000, 7))
+FULL = (Case("csv", 3_000_000, 5), Case("quoted csv", 3_000_000, 5), Case("parquet", 3_000_000, 5))
 SMOKE = (Case("csv", 20_000, 2), Case("quoted csv", 20_000, 2), Case("parquet", 20_000, 2))
 
 
