@@ -99,7 +99,7 @@ class _FileReader:
             if self._skipped(facts, start):
                 continue
             each = max(1, facts.total_byte_size // max(1, facts.num_rows))
-            share = (self._file.size or 0) / opened.metadata.num_rows
+            share = (self._file.size or 0) / max(1, opened.metadata.num_rows)
             batch_rows = min(ROWS_MAX, max(1, self._batch_bytes // each))
             for batch in self._batches(opened, group, batch_rows, list(wanted)):
                 lines = np.arange(start + 1, start + batch.num_rows + 1, dtype=np.int64)
