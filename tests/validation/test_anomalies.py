@@ -107,7 +107,7 @@ def test_a_reference_survives_its_json(reference):
     assert again.digest == reference.digest
 
 
-@pytest.mark.parametrize("data", [{"format": 99}, {"format": 1}, {"format": 1, "rows": 1, "columns": [{"nome": "x"}]}])
+@pytest.mark.parametrize("data", [{"format": 99}, {"format": 1}, {"format": 1, "rows": 1, "columns": [{"label": "x"}]}])
 def test_a_reference_of_another_shape_is_refused(data):
     with pytest.raises(CorruptedError):
         TableReference.from_json(data)

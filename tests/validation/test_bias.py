@@ -107,8 +107,8 @@ class TestRepresentation:
         assert sum(group.rows for group in found.groups) == 500
 
     def test_an_unknown_column_is_refused(self):
-        with pytest.raises(DefinitionError, match="'grup' is not in the table"):
-            representation(people(10), "grup")
+        with pytest.raises(DefinitionError, match="'groups' is not in the table"):
+            representation(people(10), "groups")
 
 
 @pytest.mark.slow
