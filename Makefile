@@ -114,9 +114,9 @@ sanitize: $(SANITIZED) ## the native door under address, undefined-behaviour and
 	@cmake --build build/sanitize-address --target _front _rules hammer
 	@build/sanitize-address/engine/native/fuzz/hammer 30
 	@LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so) $$(gcc -print-file-name=libstdc++.so)" \
-		ASAN_OPTIONS=detect_leaks=0,abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1,print_stacktrace=1 \
+		ASAN_OPTIONS=detect_leaks=0,abort_on_error=1,quarantine_size_mb=16 UBSAN_OPTIONS=halt_on_error=1,print_stacktrace=1 \
 		HEADRACE_FRONT=build/sanitize-address/engine/native/front PYTHONPATH=tests/serving/native/overlay \
-		$(BIN)/python -m pytest tests/serving -k 'native and not 150_mb and not crash_loop'
+		$(BIN)/python -m pytest tests/serving -k 'native and not 150_mb and not crash_loop and not two_milliseconds'
 
 FUZZ_SECONDS ?= 300
 fuzz: $(VENV)/.dev ## fuzz the native door with clang's libFuzzer, FUZZ_SECONDS a target; the corpus grows

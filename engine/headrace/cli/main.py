@@ -15,6 +15,7 @@ import typer
 
 from headrace import __version__
 from headrace.cli.console import fail
+from headrace.cli.interruption import whole_interrupts
 from headrace.core.errors import EXIT_CODES, CancelledError, Code, HeadraceError
 
 _ALONE = "features"
@@ -81,13 +82,16 @@ def main() -> None:
     # Imports make hundreds of thousands of objects that stay: looking for garbage among them is a tenth of the start.
     gc.set_threshold(200_000, 20, 20)
     try:
-        if sys.argv[1:2] == [_ALONE]:
-            from headrace.cli import features
+        with whole_interrupts():
+            if sys.argv[1:2] == [_ALONE]:
+                from headrace.cli import features
 
-            features.app(args=sys.argv[2:], prog_name=f"headrace {_ALONE}", standalone_mode=True)
-        application()(standalone_mode=True)
+                features.app(args=sys.argv[2:], prog_name=f"headrace {_ALONE}", standalone_mode=True)
+            application()(standalone_mode=True)
     except HeadraceError as error:
         sys.exit(fail(error))
+    except KeyboardInterrupt:  # Ctrl-C before the option parser runs
+        sys.exit(fail(CancelledError("interrupted")))
     except SystemExit as ended:
         if ended.code == EXIT_CODES[Code.CANCELLED]:  # Ctrl-C outside of a stage: the option parser ends without a word
             fail(CancelledError("interrupted"))

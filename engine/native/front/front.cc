@@ -25,10 +25,10 @@ constexpr Nanos kTurn = kMillisecond;         // how long a turn at the network 
 constexpr Nanos kCatchUp = 3 * kMillisecond;  // and where the one before left requests unread
 constexpr Nanos kTickEvery = 200 * kMillisecond;
 constexpr Nanos kLookEvery = 1'500 * kMicrosecond;  // executors look at the network between two batches
-constexpr Nanos kShedEvery = 2'500 * kMicrosecond;  // and where requests are refused: a look costs, a connection at a time
+constexpr Nanos kShedEvery = 2 * kMillisecond;      // and where requests are refused: a look costs, a connection at a time
 constexpr Nanos kAttended = 500 * kMicrosecond;     // later the attendant looks, where a batch takes so long
-constexpr Nanos kLeastRest = 100 * kMicrosecond;  // of the attendant, from one look to the next
-constexpr Nanos kDrowsy = 20 * kMillisecond;      // the attendant sleeps when no batch ran for so long
+constexpr Nanos kLeastRest = 100 * kMicrosecond;    // of the attendant, from one look to the next
+constexpr Nanos kDrowsy = 20 * kMillisecond;        // the attendant sleeps when no batch ran for so long
 
 [[noreturn]] void fail_with_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -169,7 +169,7 @@ void Front::lead(Lock& lock, Nanos until) {
 void Front::attend() {
   Lock lock(mutex_);
   while (!closed_) {
-    if (running_ != 0 && !leading_ && monotonic_now() >= next_look()) {
+    if (needed() && monotonic_now() >= next_look()) {
       lead(lock, 0);
       if (executors_waiting_ != 0) executors_.notify_one();
     }
@@ -178,12 +178,14 @@ void Front::attend() {
       attendant_until_ = kNever;
       attendant_.wait(lock);
     } else {
-      const bool needed = running_ != 0 && !leading_;
-      attendant_until_ = std::max(needed ? next_look() : now + look_every() + kAttended, now + kLeastRest);
+      attendant_until_ = std::max(needed() ? next_look() : now + look_every() + kAttended, now + kLeastRest);
       attendant_.wait_for(lock, std::chrono::nanoseconds(attendant_until_ - now));
     }
   }
 }
+
+/// Whether nobody else looks at the network, and something may wait for it: a deadline, a request, an answer.
+bool Front::needed() const { return !leading_ && (running_ != 0 || !touched_.empty()); }
 
 Nanos Front::look_every() const { return shed_ ? kShedEvery : kLookEvery; }
 

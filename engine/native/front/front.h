@@ -1,9 +1,9 @@
 // The front door: sockets, connections, lanes, and the threads that take turns at them.
 //
 // One lock guards everything. One thread at a time, the leader, waits for the network and acts on it. Executor threads
-// (Python's) lead while they have nothing to run, so that a lone request is run by the thread that read it; while all of
-// them run batches, the attendant, a thread of the door's own, looks every millisecond, so that long batches delay
-// neither deadlines nor refusals.
+// (Python's) lead while they have nothing to run, so that a lone request is run by the thread that read it; while batches
+// wait they look between two of them, and where a batch takes long the attendant does, a thread of the door's own, so
+// that it delays neither deadlines nor refusals.
 #pragma once
 
 #include <sys/epoll.h>
@@ -180,6 +180,7 @@ class Front : private CallHandler {
   void kick();
   std::unique_ptr<Batch> next_batch(Nanos now);
   [[nodiscard]] Nanos next_time();
+  [[nodiscard]] bool needed() const;
   [[nodiscard]] Nanos next_look();
   [[nodiscard]] Nanos look_every() const;
   [[nodiscard]] std::size_t calls_in_flight() const;

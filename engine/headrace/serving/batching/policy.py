@@ -2,8 +2,8 @@
 
 * idle (`admits`): a request that finds nothing waiting and an executor free is taken, whatever its size.
 * full (`admits`): else it is refused where more than `max_queue_rows` would wait, unless nothing waits yet.
-* shed (`admits`): else it is refused where more than `admit_rows` would wait, or where it had waited to be read for longer
-  than `unread_s`.
+* shed (`admits`): else it is refused where more than `admit_rows` would wait, or where it had waited to be read for
+  longer than `unread_s`.
 * fire (`fires_at`): nothing fires while `parallel_batches` run. Else a batch fires at once when none runs or
   `max_batch_rows` wait; else when the window is over, which begins with the arrival of the oldest waiting request.
 * order (`next_batch`): by arrival, where a request of priority p counts as come (p - 1) * `PRIORITY_STEP_S` later; of

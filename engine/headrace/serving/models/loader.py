@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from headrace.core.clock import Clock
 from headrace.core.errors import CorruptedError, HeadraceError
 from headrace.core.hashing import SHORT_DIGEST_CHARS
 from headrace.core.logging import get_logger
 from headrace.serving.config import ServingConfig
+from headrace.serving.models.background import run_in_background
 from headrace.serving.models.cache import ResponseCache, VersionCache
 from headrace.serving.models.loads import LoadRecord
 from headrace.serving.models.source import Artifact, ModelSource, WantedModel
@@ -25,14 +28,18 @@ class Loader:
         source: where they come from.
         config: where and how they run.
         clock: monotonic time.
+        serving: whether requests may be answered meanwhile.
     """
 
-    def __init__(self, source: ModelSource, config: ServingConfig, clock: Clock) -> None:
+    def __init__(
+        self, source: ModelSource, config: ServingConfig, clock: Clock, *, serving: Callable[[], bool]
+    ) -> None:
         self.loads = LoadRecord()
         self.cache = ResponseCache(config.response_cache_bytes) if config.response_cache_bytes else None
         self._source = source
         self._config = config
         self._clock = clock
+        self._serving = serving
 
     def load(self, model: WantedModel, number: int) -> ServedVersion:
         """Load and warm one version; counted and logged however it ends.
@@ -44,7 +51,7 @@ class Loader:
         name = f"{model.name}@{number}"
         try:
             artifact = self._source.load(model, number)
-            version = self._open(model, number, artifact)
+            version = self._open_beside_requests(model, number, artifact)
         except HeadraceError as error:
             self._failed(model.name, number, error)
             raise
@@ -66,6 +73,12 @@ class Loader:
             seconds=round(self._clock.monotonic() - start, 3),
         )
         return version
+
+    def _open_beside_requests(self, model: WantedModel, number: int, artifact: Artifact) -> ServedVersion:
+        batching = model.batching or self._config.batching
+        if batching.batch_threads > 1 or not self._serving():  # the graph's threads would keep the lower priority
+            return self._open(model, number, artifact)
+        return run_in_background(lambda: self._open(model, number, artifact))
 
     def _open(self, model: WantedModel, number: int, artifact: Artifact) -> ServedVersion:
         name = f"{model.name}@{number}"

@@ -63,7 +63,7 @@ class FleetManager:
         self.conductor: Callable[[Change], None] = self.apply
         self._source = source
         self._clock = clock
-        self._loader = Loader(source, config, clock)
+        self._loader = Loader(source, config, clock, serving=lambda: bool(self.fleet.deployments))
         self.loads = self._loader.loads
         self.cache = self._loader.cache
         self._board = StateBoard(clock)
