@@ -14,6 +14,7 @@ from typing import Any
 
 from headrace.core.errors import CorruptedError
 from headrace.data.digests import PartDigest
+from headrace.data.file_stats import FileStats
 
 METADATA_KEY = "headrace"
 FORMAT = 2
@@ -188,7 +189,7 @@ class FactsReader:
     """
 
     def __init__(
-        self, version: int, facts: Mapping[str, Any], info: Mapping[str, Any], files: Mapping[str, int]
+        self, version: int, facts: Mapping[str, Any], info: Mapping[str, Any], files: Mapping[str, FileStats]
     ) -> None:
         self._version = version
         self._files = files
@@ -244,7 +245,7 @@ class FactsReader:
         """One part a version, over all of its files in the order of their names: what releases up to 0.1 wrote."""
         facts = self.facts
         columns = [[name, dtype, digest] for name, dtype, digest in facts["columns"]]
-        files = [[file, 0, self._files[file]] for file in sorted(self._files)]
+        files = [[file, 0, self._files[file].rows] for file in sorted(self._files)]
         part = self._part({"rows": facts["rows"], "columns": columns, "places": files})
         return Commit(
             version=self._version,

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,12 @@ from urllib.parse import unquote
 
 from headrace.core.errors import CorruptedError
 from headrace.data.commit_facts import METADATA_KEY, Commit, FactsReader, Part, Places, walk_files
+from headrace.data.file_stats import FileStats, stats_of_action
 
 MAINTENANCE = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")
 _ENTRY = re.compile(r"[0-9]{20}\.json")
 _KEPT_LOGS = 32
-_Signature = tuple[str, int, int, int]
+_Signature = tuple[int, int, int]
 
 
 @dataclass
@@ -38,7 +38,7 @@ class TableLog:
         upkeep: compactions and vacuums, oldest first: what their commits say.
         places: where the rows of each part lie, by its name.
         live: files that make up the newest version for other readers of Delta.
-        file_rows: rows of every file that is kept, by its name: of live ones, and of all that a version may need.
+        file_stats: of every file that is kept, by its name: of live ones, and of all that a version may need.
         gone: versions whose files were vacuumed.
     """
 
@@ -48,7 +48,7 @@ class TableLog:
     upkeep: list[tuple[int, FactsReader]] = field(default_factory=list)
     places: dict[str, Places] = field(default_factory=dict)
     live: set[str] = field(default_factory=set)
-    file_rows: dict[str, int] = field(default_factory=dict)
+    file_stats: dict[str, FileStats] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
     by_version: dict[int, Commit] = field(default_factory=dict)
     by_transaction: dict[str, Commit] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class TableLog:
             list(self.upkeep),
             dict(self.places),
             set(self.live),
-            dict(self.file_rows),
+            dict(self.file_stats),
             set(self.gone),
             dict(self.by_version),
             dict(self.by_transaction),
@@ -100,10 +100,12 @@ class TableLog:
         Raises:
             CorruptedError: it was written by another program, or does not say what it holds.
         """
-        added = {unquote(action["add"]["path"]): _rows(action["add"]) for action in actions if "add" in action}
+        added = {
+            unquote(action["add"]["path"]): stats_of_action(action["add"]) for action in actions if "add" in action
+        }
         self.live -= {unquote(action["remove"]["path"]) for action in actions if "remove" in action}
         self.live |= added.keys()
-        self.file_rows |= added
+        self.file_stats |= added
         self.entries = version + 1
         info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
         if info.get("operation") in MAINTENANCE:
@@ -131,10 +133,19 @@ class TableLog:
         if reader.facts["operation"] == "vacuum":
             self.gone |= set(reader.facts["gone"])
             needed = self.needed_files(self.gone)
-            self.file_rows = {file: rows for file, rows in self.file_rows.items() if file in needed}
+            self.file_stats = {file: stats for file, stats in self.file_stats.items() if file in needed}
 
 
-_kept: dict[Path, tuple[list[_Signature], TableLog]] = {}
+@dataclass(frozen=True)
+class _Kept:
+    """A log as it was read, by the names of its entries; the first and the last one tell a table that was made anew."""
+
+    names: list[str]
+    ends: list[_Signature]
+    log: TableLog
+
+
+_kept: dict[Path, _Kept] = {}
 _keeping = threading.Lock()
 
 
@@ -146,19 +157,20 @@ def read_log(path: Path) -> TableLog:
     Raises:
         CorruptedError: the log has a gap or cannot be read, or another program wrote to the table.
     """
-    found = list(_entries(path))
+    names = _entry_names(path)
     with _keeping:
-        signatures, log = _kept.get(path, ([], TableLog(path)))
-    if signatures == found:
-        return log
-    if signatures != found[: len(signatures)]:
-        signatures, log = [], TableLog(path)
-    log = log.copy()
-    for version, signature in enumerate(found[len(signatures) :], len(signatures)):
-        log.add(version, _read(path, version, signature[0]))
+        kept = _kept.get(path)
+    log = TableLog(path)
+    if kept is not None and kept.names == names[: len(kept.names)] and kept.ends == _ends(path, kept.names):
+        if len(kept.names) == len(names):
+            return kept.log
+        log = kept.log.copy()
+    ends = _ends(path, names)
+    for version, name in enumerate(names[log.entries :], log.entries):
+        log.add(version, _read(path, version, name))
     with _keeping:
         _kept.pop(path, None)
-        _kept[path] = (found, log)
+        _kept[path] = _Kept(names, ends, log)
         while len(_kept) > _KEPT_LOGS:
             _kept.pop(next(iter(_kept)))
     return log
@@ -183,14 +195,20 @@ def begins_at_first_version(path: Path) -> bool:
     return entry_path(path, 0).exists()
 
 
-def _entries(path: Path) -> Iterator[_Signature]:
+def _entry_names(path: Path) -> list[str]:
     try:
         with os.scandir(path / "_delta_log") as items:
-            found = sorted((item.name, item.stat()) for item in items if _ENTRY.fullmatch(item.name))
+            return sorted(item.name for item in items if _ENTRY.fullmatch(item.name))
     except FileNotFoundError:
-        return
-    for name, about in found:
-        yield name, about.st_mtime_ns, about.st_size, about.st_ino
+        return []
+
+
+def _ends(path: Path, names: list[str]) -> list[_Signature]:
+    try:
+        found = [(path / "_delta_log" / name).stat() for name in (*names[:1], *names[-1:])]
+    except FileNotFoundError:
+        return []
+    return [(about.st_mtime_ns, about.st_size, about.st_ino) for about in found]
 
 
 def _read(path: Path, version: int, name: str) -> list[dict[str, Any]]:
@@ -200,8 +218,3 @@ def _read(path: Path, version: int, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (path / "_delta_log" / name).read_text().splitlines()]
     except (OSError, ValueError) as error:
         raise CorruptedError(f"the log of table folder {path} cannot be read: {name}: {error}") from error
-
-
-def _rows(add: Mapping[str, Any]) -> int:
-    stats = add.get("stats")
-    return int(json.loads(stats).get("numRecords", -1)) if stats else -1

@@ -7,7 +7,6 @@ state or not at all: where another writer was first, it is planned anew on what 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import random
 import time
@@ -104,13 +103,13 @@ def _attempt(path: Path, log: TableLog, plan: Plan, made: Staging) -> Exception 
     from deltalake.exceptions import DeltaError
     from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
-    rows = {**log.file_rows, **made.rows}
+    stats = {**log.file_stats, **made.stats}
     change = not plan.is_upkeep
     now_ms = int(time.time() * 1000)
     keeps_schema = log.newest is None or list(log.newest.dtypes.items()) == list(plan.dtypes.items())
     try:
         adds = [
-            AddAction(name, (path / name).stat().st_size, {}, now_ms, change, json.dumps({"numRecords": rows[name]}))
+            AddAction(name, (path / name).stat().st_size, {}, now_ms, change, stats[name].to_json())
             for name in sorted(plan.files - log.live)
         ]
         removes = [RemoveAction(name, change, now_ms) for name in sorted(log.live - plan.files)]
@@ -183,7 +182,7 @@ def sweep(path: Path) -> list[tuple[str, int]]:
         and list((path / "_delta_log").glob("*.json"))
     ):
         return []  # the log was shortened by another program: what its files name is not known
-    needed = read_log(path).file_rows
+    needed = read_log(path).file_stats
     deleted = []
     for file in path.glob("*.parquet*"):  # also `x.parquet#1`, as deltalake calls a file it is still writing
         if file.name not in needed:

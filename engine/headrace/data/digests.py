@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 PART_ROWS = 1 << 18
 """Rows of a part: what is written at once is cut here, whatever the sizes of the batches it came in."""
 
-_ROWS_FOR_THREADS = 20_000
+ROWS_FOR_THREADS = 20_000
+"""Fewer rows are digested faster by one thread than it takes to start others."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def digest_table(table: pa.Table) -> TableDigest:
 def digest_part(table: pa.Table) -> PartDigest:
     """Digest a table as one part, whatever its rows; large ones on all threads."""
     columns = {name: table.column(name) for name in table.column_names}
-    if table.num_rows < _ROWS_FOR_THREADS:
+    if table.num_rows < ROWS_FOR_THREADS:
         return PartDigest(table.num_rows, {name: digest_column(column) for name, column in columns.items()})
     with ThreadPoolExecutor(cpu_budget()) as pool:
         return PartDigest(table.num_rows, dict(zip(columns, pool.map(digest_column, columns.values()), strict=True)))

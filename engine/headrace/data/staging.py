@@ -12,13 +12,16 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from headrace.data.file_stats import FileStats, stats_of_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_ROOM = ".staging"
 _LOCK = "lock"
 _UNFINISHED_S = 3600.0
 COMPRESSION = "snappy"
@@ -29,12 +32,12 @@ class Staging:
 
     Attributes:
         folder: where its files are until they are adopted.
-        rows: rows of each file, by name.
+        stats: what each file holds, by its name.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.rows: dict[str, int] = {}
+        self.stats: dict[str, FileStats] = {}
 
     def new_name(self) -> str:
         """A name that no other file has."""
@@ -53,22 +56,22 @@ class Staging:
                 writer.write_table(table, row_group_size=max(table.num_rows, 1))
             out.flush()
             os.fsync(out.fileno())
-        self.rows[name] = table.num_rows
+        self.stats[name] = stats_of_file(pq.read_metadata(self.folder / name))
         return name
 
-    def link(self, source: Path, rows: int) -> str:
+    def link(self, source: Path, stats: FileStats) -> str:
         """Give a file of the table another name: Delta lets a commit that changes the schema keep no file as it is."""
         name = self.new_name()
         try:
             os.link(source, self.folder / name)
         except OSError:  # a file system without links
             shutil.copyfile(source, self.folder / name)
-        self.rows[name] = rows
+        self.stats[name] = stats
         return name
 
     def adopt(self, names: set[str], target: Path) -> None:
         """Move files that were made here into the table's folder; those that are there already stay."""
-        for name in names & self.rows.keys():
+        for name in names & self.stats.keys():
             if (self.folder / name).exists():
                 (self.folder / name).rename(target / name)
 
@@ -76,11 +79,16 @@ class Staging:
 @contextmanager
 def staging(table: Path) -> Iterator[Staging]:
     """Open a folder for a writer of the table; what it left there goes with it."""
-    room = table.parent / ".staging"
-    room.mkdir(parents=True, exist_ok=True)
+    room = table.parent / _ROOM
     name = f"{table.name}-{uuid.uuid4().hex}"
     young = room / f"new-{name}"  # under its own name only once it is locked
-    young.mkdir()
+    while True:
+        room.mkdir(parents=True, exist_ok=True)
+        try:
+            young.mkdir()
+        except FileNotFoundError:  # the last writer has just left, and taken the empty room away
+            continue
+        break
     with (young / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder = young.rename(room / name)
@@ -88,11 +96,13 @@ def staging(table: Path) -> Iterator[Staging]:
             yield Staging(folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # others are in it
+                room.rmdir()
 
 
 def sweep_staging(table: Path) -> None:
     """Remove the folders of the table's writers that are dead."""
-    room = table.parent / ".staging"
+    room = table.parent / _ROOM
     for folder in room.glob(f"{table.name}-*"):
         if len(folder.name) == len(table.name) + 33 and _is_dead(folder):
             shutil.rmtree(folder, ignore_errors=True)

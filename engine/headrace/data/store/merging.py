@@ -10,8 +10,9 @@ from headrace.core.errors import DefinitionError, InvalidInputError, did_you_mea
 from headrace.data.commit_facts import Commit, Facts, NewPart, Part
 from headrace.data.commits import Plan, commit
 from headrace.data.staging import Staging, staging
+from headrace.data.store.key_ranges import KeyRanges
 from headrace.data.store.parts import PartWriter, digest_of, empty_part, files_of
-from headrace.data.store.rewriting import Rewritten, rewrite
+from headrace.data.store.rewriting import Change, Rewritten, rewrite
 from headrace.data.store.versions import TableVersion, storable, table_version
 from headrace.data.types import arrow_type, conform, table_dtypes
 
@@ -39,7 +40,8 @@ def upsert(
             return _first(content, "upsert", transaction, details, lineage, staged)
         incoming = _fitting(path.name, content, newest)
         matches = _Matches(incoming, keys)
-        done = rewrite(log, newest, keys, matches.find, matches.replace, staged)
+        change = Change(keys, KeyRanges(incoming, keys).may_be_in, matches.find, matches.replace)
+        done = rewrite(log, newest, change, staged)
         return _planned(
             newest,
             done,
@@ -81,7 +83,11 @@ def overwrite(
             holds = _holds(part, where)
             return holds if pc.any(holds).as_py() else None
 
-        done = rewrite(log, newest, list(where), decide, lambda part, holds: part.filter(pc.invert(holds)), staged)
+        def without(part: pa.Table, holds: Any) -> pa.Table:
+            return part.filter(pc.invert(holds))
+
+        change = Change(list(where), _ranges(where, newest.dtypes).may_be_in, decide, without)
+        done = rewrite(log, newest, change, staged)
         return _planned(
             newest,
             done,
@@ -259,6 +265,15 @@ def _holds(table: pa.Table, where: Mapping[str, Any]) -> pa.ChunkedArray:
             raise InvalidInputError(f"column '{name}' is {dtype}, which {value!r} is not") from error
         held = pc.and_(held, pc.fill_null(same, False))
     return held
+
+
+def _ranges(where: Mapping[str, Any], dtypes: Mapping[str, str]) -> KeyRanges:
+    import pyarrow as pa
+
+    values = {name: value for name, value in where.items() if value is not None}
+    return KeyRanges(
+        pa.table({name: pa.array([value], arrow_type(dtypes[name])) for name, value in values.items()}), list(values)
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -113,7 +113,7 @@ def files_of(parts: Iterable[NewPart]) -> set[str]:
 
 def renamed(log: TableLog, parts: Sequence[Part], kept: set[str], staged: Staging) -> dict[str, Places]:
     """Give files new names, so that a commit may change the schema and keep their rows; where each part lies then."""
-    names = {file: staged.link(log.path / file, log.file_rows[file]) for file in kept}
+    names = {file: staged.link(log.path / file, log.file_stats[file]) for file in kept}
     moved = {}
     for part in parts:
         places = log.places[part.name]

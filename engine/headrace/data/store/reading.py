@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from headrace.core.config import cpu_budget
 from headrace.core.errors import CorruptedError
 from headrace.data.commit_facts import Part, Place
-from headrace.data.digests import digest_column
+from headrace.data.digests import ROWS_FOR_THREADS, digest_column
 from headrace.data.types import arrow_type
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class PartsToRead:
 
     def _check(self, part: Part, table: pa.Table, pool: ThreadPoolExecutor) -> None:
         names = [name for name in self.dtypes if name in part.columns]
-        digests = pool.map(lambda name: digest_column(table.column(name)), names)
+        apply = pool.map if table.num_rows >= ROWS_FOR_THREADS else map
+        digests = apply(lambda name: digest_column(table.column(name)), names)
         for name, found in zip(names, digests, strict=True):
             if found != part.columns[name] or table.num_rows != part.rows:
                 raise CorruptedError(
@@ -105,7 +106,7 @@ class _Pieces:
 
         log = self._wanted.log
         with pq.ParquetFile(log.path / run.file) as file:
-            expected = log.file_rows.get(run.file, -1)
+            expected = log.file_stats[run.file].rows
             if expected >= 0 and file.metadata.num_rows != expected:
                 raise CorruptedError(
                     f"{self._wanted.title} was altered: {run.file} has {file.metadata.num_rows} rows, "

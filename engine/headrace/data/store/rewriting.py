@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.data.commit_facts import Commit, NewPart, Part, Place, Places
 from headrace.data.digests import digest_part
+from headrace.data.file_stats import FileStats
 from headrace.data.staging import Staging
 from headrace.data.store.evolution import Evolution
 from headrace.data.store.reading import PartsToRead
@@ -82,34 +83,38 @@ def reading(log: TableLog, commit: Commit, parts: list[Part], dtypes: dict[str, 
     return PartsToRead(title, log, parts, dtypes or dict(commit.dtypes))
 
 
-def rewrite(
-    log: TableLog,
-    commit: Commit,
-    columns: Sequence[str],
-    decide: Callable[[pa.Table], Any],
-    apply: Callable[[pa.Table, Any], pa.Table],
-    staged: Staging,
-) -> Rewritten:
-    """Change rows of a version; memory of one file's rows.
+@dataclass(frozen=True)
+class Change:
+    """Which rows change, and how.
 
-    Args:
-        log: the table's log.
-        commit: the version.
+    Attributes:
         columns: what `decide` is given of each part.
+        may_concern: whether a file may hold rows that change; others are not read.
         decide: what to do with a part; None leaves it as it is, and where all of a file's parts are left, the file too.
         apply: given the part with all columns and the decision, its rows from now on.
-        staged: where files go.
     """
+
+    columns: Sequence[str]
+    may_concern: Callable[[FileStats], bool]
+    decide: Callable[[pa.Table], Any]
+    apply: Callable[[pa.Table, Any], pa.Table]
+
+
+def rewrite(log: TableLog, commit: Commit, change: Change, staged: Staging) -> Rewritten:
+    """Change rows of a version; memory of one file's rows."""
     done = Rewritten()
-    some = {name: commit.dtypes[name] for name in columns}
+    some = {name: commit.dtypes[name] for name in change.columns}
     for unit in units(log, commit):
-        decisions = [decide(table) for table in reading(log, commit, unit.parts, some).tables()]
+        if not any(change.may_concern(log.file_stats[file]) for file in unit.files):
+            done.kept |= unit.files
+            continue
+        decisions = [change.decide(table) for table in reading(log, commit, unit.parts, some).tables()]
         if all(decision is None for decision in decisions):
             done.kept |= unit.files
             continue
         tables = []
         for decision, table in zip(decisions, reading(log, commit, unit.parts).tables(), strict=True):
-            tables.append((table, False) if decision is None else (apply(table, decision), True))
+            tables.append((table, False) if decision is None else (change.apply(table, decision), True))
         _rewrite_unit(unit, tables, commit.dtypes, done, staged)
     return done
 

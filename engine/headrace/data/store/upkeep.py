@@ -141,7 +141,7 @@ def restore(path: Path, version: int | None, at: datetime | None, transaction: s
         moved: dict[str, Places] = {}
         files: set[str] = set()
         for unit in units(log, old):
-            if sum(log.file_rows[file] for file in unit.files) == unit.rows:
+            if sum(log.file_stats[file].rows for file in unit.files) == unit.rows:
                 files |= unit.files
             else:  # they hold rows of other versions as well, which would come back with them
                 places, file = _join(log, old, [unit], staged)
@@ -205,7 +205,7 @@ def _survey(path: Path, log: TableLog, pins: Pins, keep: timedelta, now: datetim
     gone = {one.version for one in log.commits if one.version not in kept} - log.gone
     needed = log.needed_files(log.gone | gone)
     sizes = {
-        name: (path / name).stat().st_size for name in log.file_rows if name not in needed and (path / name).exists()
+        name: (path / name).stat().st_size for name in log.file_stats if name not in needed and (path / name).exists()
     }
     return Vacuum(tuple(sorted(gone)), kept, tuple(sorted(sizes)), sum(sizes.values()))
 
