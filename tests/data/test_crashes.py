@@ -58,7 +58,7 @@ def assert_clean(store, name="events"):
     assert {file.name for file in (store.root / name).iterdir()} == named | {"_delta_log"}
     entries = [file.name for file in (store.root / name / "_delta_log").iterdir() if file.suffix == ".json"]
     assert len(entries) == len(commits)
-    assert not list((store.root / ".staging").iterdir())
+    assert not (store.root / ".staging").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])

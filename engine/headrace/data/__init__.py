@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from headrace.data.preparation import Watermark as Watermark
     from headrace.data.reading import Part as Part
     from headrace.data.reading import Source as Source
+    from headrace.data.replaying import QuarantineReplay as QuarantineReplay
+    from headrace.data.replaying import replay_quarantine as replay_quarantine
     from headrace.data.sources import ArrowSource as ArrowSource
     from headrace.data.sources import CsvSource as CsvSource
     from headrace.data.sources import DeltaSource as DeltaSource
@@ -61,6 +63,7 @@ _HOMES = {
     "ParquetSource": "sources",
     "Part": "reading",
     "Preparation": "preparation",
+    "QuarantineReplay": "replaying",
     "RowId": "preparation",
     "Snapshot": "store",
     "Source": "reading",
@@ -73,6 +76,7 @@ _HOMES = {
     "Watermark": "preparation",
     "digest_table": "digests",
     "ingest": "ingestion",
+    "replay_quarantine": "replaying",
     "table_dtypes": "types",
 }
 
@@ -94,6 +98,7 @@ __all__ = [
     "ParquetSource",
     "Part",
     "Preparation",
+    "QuarantineReplay",
     "RowId",
     "Snapshot",
     "Source",
@@ -107,6 +112,7 @@ __all__ = [
     "digest_table",
     "ingest",
     "profile",
+    "replay_quarantine",
     "table_dtypes",
 ]
 

@@ -83,6 +83,22 @@ def ingest(
         return ingestion.run(Pace(step, total))
 
 
+def prepared_parts(source: Source, name: str) -> Iterator[Part]:
+    """A source's pieces as its preparation makes them, for the table of this name.
+
+    Raises:
+        SourceError: as for `ingest`.
+        DefinitionError: preparation fails.
+    """
+    prepare: Any = getattr(source, "prepare", None)
+    function = prepare is not None and not isinstance(prepare, Preparation)
+    for part in source.parts(batch_bytes=BATCH_BYTES if function else PIECE_BYTES):
+        if isinstance(prepare, Preparation):
+            yield prepare.apply(part, name)
+        else:
+            yield with_function(part, prepare, name) if prepare is not None else part
+
+
 class _Ingestion:
     """One run of `ingest`."""
 
@@ -149,14 +165,8 @@ class _Ingestion:
 
     def _pieces(self) -> Iterator[Part]:
         """The source's pieces, prepared, without rows that are not beyond the watermark."""
-        function = self._prepare is not None and not isinstance(self._prepare, Preparation)
-        for part in self._source.parts(batch_bytes=BATCH_BYTES if function else PIECE_BYTES):
-            done = part
-            if isinstance(self._prepare, Preparation):
-                done = self._prepare.apply(part, self._name)
-            elif self._prepare is not None:
-                done = with_function(part, self._prepare, self._name)
-            yield self._newer.only(done) if self._newer is not None else done
+        for part in prepared_parts(self._source, self._name):
+            yield self._newer.only(part) if self._newer is not None else part
 
     def _winners(self) -> NDArray[np.bool_] | None:
         """Which rows stay, where rows of the same key are told apart: a first pass over the source."""
