@@ -68,6 +68,7 @@ def validate(
     Example: `headrace data validate examples/flights --home build/demo`
     """
     from headrace.data import TableStore
+    from headrace.pipeline.data_checking import REFERENCES
 
     if project is None and not table:
         raise InvalidInputError("name a project, or files with --table NAME=FILE")
@@ -81,7 +82,7 @@ def validate(
     _examine(
         _open(declared, store, table, environment),
         str(project or "files"),
-        reference or (folder or Path()) / "reference",
+        reference or (folder or Path()) / REFERENCES,
         html or home / "validation.html",
         freeze=freeze,
         strict=strict,
@@ -122,8 +123,7 @@ def _judge(examined: list[Examination], *, strict: bool) -> None:
         FailedCheckError: a check failed; with `strict`, anything was found.
     """
     for one in examined:
-        if one.report is not None:
-            one.report.raise_if_failed(one.name)
+        one.raise_if_failed()
     if not strict:
         return
     for one in examined:

@@ -21,6 +21,9 @@ from headrace.validation.examination import Examination, Extent, examine
 if TYPE_CHECKING:
     import pyarrow as pa
 
+REFERENCES = "reference"
+"""Folder beside the project file, one JSON file a table."""
+
 _CSV: dict[str, Any] = {"null_values": ["", "NA"], "try_parse_dates": True, "infer_schema_length": 10_000}
 
 

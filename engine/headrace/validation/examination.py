@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from headrace.validation.anomalies import AnomalyReport, AnomalySettings, TableReference, judge_anomalies
 from headrace.validation.bias import ProxyReport, Representation, proxies, representation
 from headrace.validation.facts import find_facts
 from headrace.validation.findings import Finding
-from headrace.validation.report import CheckResult, ValidationReport
+from headrace.validation.report import CheckResult, ValidationReport, raise_if_failed
 from headrace.validation.schema import Schema
 from headrace.validation.table_checks import Surroundings, period_counts
 from headrace.validation.validate import validate
@@ -54,6 +54,7 @@ class Examination:
         proxies: one a sensitive column.
         time_column: the timestamp column that `days` are of; empty without any.
         days: UTC days as ISO dates, and their rows; empty where they are more than 5,000.
+        stops: whether an anomaly fails the table.
     """
 
     name: str
@@ -65,11 +66,32 @@ class Examination:
     proxies: tuple[ProxyReport, ...] = ()
     time_column: str = ""
     days: tuple[tuple[str, int], ...] = ()
+    stops: bool = False
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
         """The schema's checks; none without a schema."""
         return self.report.checks if self.report is not None else ()
+
+    @property
+    def comparisons(self) -> tuple[CheckResult, ...]:
+        """The comparison with the reference as checks: one an anomaly, or that there is none."""
+        if self.anomalies is None:
+            return ()
+        if self.anomalies.clean:
+            return (CheckResult("reference", "", "passed", "", 0),)
+        status: Literal["warned", "failed"] = "failed" if self.stops else "warned"
+        return tuple(
+            CheckResult(found.kind, found.column, status, found.message, 0) for found in self.anomalies.findings
+        )
+
+    def raise_if_failed(self) -> None:
+        """Turn a failed check, or an anomaly that stops the run, into an error.
+
+        Raises:
+            FailedCheckError: naming the first one, and how many others.
+        """
+        raise_if_failed(self.name, (*self.checks, *self.comparisons))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -136,6 +158,7 @@ def examine(
         tuple(_proxies(frame, schema)) if schema is not None and extent.bias else (),
         time,
         _days(frame, time),
+        schema is not None and schema.anomalies == "stop",
     )
 
 

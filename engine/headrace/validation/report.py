@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,11 +62,7 @@ class ValidationReport:
         Raises:
             FailedCheckError: naming the first failed check of the table, and how many others.
         """
-        failed = [check for check in self.checks if check.status == "failed"]
-        if failed:
-            more = f" (and {len(failed) - 1} other checks)" if len(failed) > 1 else ""
-            where = f"column '{failed[0].column}', " if failed[0].column else ""
-            raise FailedCheckError(f"table '{table}': {where}{failed[0].name}: {failed[0].detail}{more}")
+        raise_if_failed(table, self.checks)
 
     def to_json(self) -> dict[str, Any]:
         """JSON data: the checks and the row counts, without the rows."""
@@ -77,3 +74,16 @@ class ValidationReport:
             "warned": self.count("warned"),
             "failed": self.count("failed"),
         }
+
+
+def raise_if_failed(table: str, checks: Iterable[CheckResult]) -> None:
+    """Turn failed checks into an error.
+
+    Raises:
+        FailedCheckError: naming the first failed check of the table, and how many others.
+    """
+    failed = [check for check in checks if check.status == "failed"]
+    if failed:
+        more = f" (and {len(failed) - 1} other checks)" if len(failed) > 1 else ""
+        where = f"column '{failed[0].column}', " if failed[0].column else ""
+        raise FailedCheckError(f"table '{table}': {where}{failed[0].name}: {failed[0].detail}{more}")

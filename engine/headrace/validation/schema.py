@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.core.hashing import digest_bytes, digest_json
@@ -32,6 +32,7 @@ class Schema:
         sensitive: columns that say who somebody is: groups are counted, and columns that stand in for them are named.
         outcome: gives the Polars expression that is true where a row is positive, for the rates of groups and for
             columns that give the label away.
+        anomalies: what it does that the table is unlike its frozen reference: `warn`, or `stop` the run.
 
     Raises:
         DefinitionError: a field comes twice, or `unique` or `labels` names a column without a field.
@@ -46,10 +47,13 @@ class Schema:
     strict: bool = field(default=False, kw_only=True)
     sensitive: tuple[str, ...] = field(default=(), kw_only=True)
     outcome: Callable[[], pl.Expr] | None = field(default=None, kw_only=True)
+    anomalies: Literal["warn", "stop"] = field(default="warn", kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("fields", "unique", "rows", "rules", "labels", "sensitive"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.anomalies not in {"warn", "stop"}:
+            raise DefinitionError(f"Schema: anomalies='{self.anomalies}' is neither 'warn' nor 'stop'")
         names = [item.name for item in self.fields]
         for name in names:
             if names.count(name) > 1:
@@ -96,6 +100,7 @@ class Schema:
             "strict": self.strict,
             "sensitive": list(self.sensitive),
             "outcome": _source(self.outcome) if self.outcome is not None else None,
+            "anomalies": self.anomalies,
         }
 
     @property

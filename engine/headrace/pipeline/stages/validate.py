@@ -1,4 +1,4 @@
-"""Stage two: tables are held against their declared schemas; rows that break a rule are set aside."""
+"""Stage two: tables against their schemas and frozen references; rows that break a rule are set aside."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from typing import Any, ClassVar
 
 from headrace.core.hashing import digest_json
 from headrace.pipeline.context import RunContext
-from headrace.pipeline.data_checking import referred, surroundings
+from headrace.pipeline.data_checking import REFERENCES, read_references, referred, surroundings
 from headrace.pipeline.dataset import used_table
 from headrace.pipeline.fingerprint import describe
 from headrace.pipeline.stage import StageOutcome
-from headrace.validation import Schema, ValidationReport, validate
+from headrace.validation import Schema, ValidationReport
+from headrace.validation.anomalies import TableReference
+from headrace.validation.examination import Extent, examine
 
 
 class ValidateStage:
-    """Checks every table that has a schema; what the stages after read is what passed."""
+    """Checks every table that has a schema or a reference; what the stages after read is what passed."""
 
     name: ClassVar[str] = "validate"
     after: ClassVar[tuple[str, ...]] = ("ingest",)
     code: ClassVar[tuple[str, ...]] = ("core", "data", "validation")
 
     def inputs(self, context: RunContext) -> Any:
-        """The schemas."""
-        return describe(dict(context.project.schemas))
+        """The schemas, and what the tables are compared with."""
+        found = _references(context)
+        return [
+            describe(dict(context.project.schemas)),
+            {name: digest_json(reference.to_json()) for name, reference in found.items()},
+        ]
 
     def outputs(self, context: RunContext) -> list[Path]:
         """Nothing beside the tables."""
@@ -38,20 +44,23 @@ class ValidateStage:
         """
         tables: dict[str, Any] = {}
         checks: list[dict[str, Any]] = []
+        references = _references(context)
         for name, ingested in context.records["ingest"].facts["tables"].items():
             stored, version = name, ingested["version"]
             rejected = 0
-            if name in context.project.schemas:
+            schema, reference = context.project.schemas.get(name), references.get(name)
+            if schema is not None or reference is not None:
                 with context.progress.step(f"validate {name}"):
-                    schema = context.project.schemas[name]
                     around = surroundings(context.store, context.project, name, file=ingested["source"])
-                    report = validate(context.store.read(name, version=version), schema, around)
-                checks += [{"table": name, **asdict(check)} for check in report.checks]
-                report.raise_if_failed(name)
-                rejected = report.rejected.num_rows
-                if rejected:
+                    table = context.store.read(name, version=version)
+                    extent = Extent(reference, facts=False, bias=False)
+                    examined = examine(name, table, schema, around=around, extent=extent)
+                checks += [{"table": name, **asdict(check)} for check in (*examined.checks, *examined.comparisons)]
+                examined.raise_if_failed()
+                if schema is not None and examined.report is not None and examined.report.rejected.num_rows:
+                    rejected = examined.report.rejected.num_rows
                     cause = digest_json([ingested["digest"], schema.digest, _keys(context, schema)])
-                    stored, version = _set_aside(context, name, cause, report)
+                    stored, version = _set_aside(context, name, cause, examined.report)
             tables[name] = {**used_table(context, name, stored, version), "rejected": rejected}
         counts = {
             status: sum(check["status"] == status for check in checks) for status in ("passed", "warned", "failed")
@@ -65,6 +74,10 @@ class ValidateStage:
             detail=warnings[0] if warnings else "",
             facts={"tables": tables, "checks": checks},
         )
+
+
+def _references(context: RunContext) -> dict[str, TableReference]:
+    return read_references(context.folder / REFERENCES, list(context.project.sources))
 
 
 def _keys(context: RunContext, schema: Schema) -> dict[str, str]:
