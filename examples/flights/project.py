@@ -82,6 +82,11 @@ SCHEMAS = {
             hr.Field("dep_delay", "int64", nullable=True, min=-120, max=1500, null_share_at_most=0.05, unit="minutes"),
             hr.Field("distance", "int64", min=10, max=6000, unit="miles"),
         ],
+        rules=[
+            hr.ForeignKey("tailnum", "planes", orphans_at_most=0.16),  # the register of aircraft is not complete
+            hr.Volume(at_least=500, per="1d", column="departs_at", severity="warn"),
+            hr.NoGaps("departs_at", longest="9h"),
+        ],
         rows_at_least=300_000,
     ),
     "weather": hr.Schema(
@@ -92,6 +97,7 @@ SCHEMAS = {
             hr.Field("humid", "float64", nullable=True, min=0, max=100, unit="%"),
             hr.Field("visib", "float64", nullable=True, min=0, max=10, unit="miles"),
         ],
+        rules=[hr.Unique(["origin", "observed_at"]), hr.NoGaps("observed_at", longest="6h")],
         rows_at_least=20_000,
     ),
     "planes": hr.Schema(
