@@ -16,6 +16,8 @@ from headrace.core.progress import Progress, SilentProgress, Step
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
+_UNFOLDED = 10_000
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON on stdout, for scripts.")]
 
 
@@ -37,7 +39,10 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: list[str], rows: list[list[str]], *, title: str | None = None) -> None:
-    """Write a small table on stdout; columns whose cells are all numbers are right-aligned."""
+    """Write a small table on stdout; columns whose cells are all numbers are right-aligned.
+
+    A terminal folds what is too wide for it; in a pipe or a file a row stays one line.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -49,7 +54,7 @@ def print_table(columns: list[str], rows: list[list[str]], *, title: str | None 
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED).print(table)
 
 
 class ConsoleProgress:

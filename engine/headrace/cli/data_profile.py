@@ -131,21 +131,21 @@ def _row(column: ColumnProfile, rows: int) -> list[str]:
     least, median, most = column.min, column.quantiles.get("p50"), column.max
     if column.lengths:
         least, median, most = (f"{column.lengths[name]:g} chars" for name in ("min", "p50", "max"))
-    ends = [_shown(value) for value in (least, median, most)]
-    return [column.name, column.dtype or column.arrow, share, distinct, *ends, _note(column)]
+    by_day = column.kind == "time" and str(least)[:7] != str(most)[:7]
+    ends = [_shown(value)[: 10 if by_day else None] for value in (least, median, most)]
+    return [column.name, column.dtype or column.arrow, share, distinct, *ends, _note(column, rows)]
 
 
-def _note(column: ColumnProfile) -> str:
+def _note(column: ColumnProfile, rows: int) -> str:
     notes = []
     if column.nan or column.infinite:
         notes.append(f"{column.nan:,} NaN, {column.infinite:,} infinite")
     if column.gaps:
-        gap = column.gaps[0]
-        notes.append(f"longest gap {gap.seconds / 3600:,.1f} h from {gap.start[:16]}")
+        notes.append(f"longest gap {column.gaps[0].seconds / 3600:,.1f} h")
     if column.order in ("ascending", "descending"):
         notes.append(column.order)
     if column.kind in ("string", "bool") and column.top:
-        notes.append(f"most often {str(column.top[0].value)[:24]!r}")
+        notes.append(f"{column.top[0].count / rows:.1%} {str(column.top[0].value)[:24]!r}")
     return "; ".join(notes)
 
 

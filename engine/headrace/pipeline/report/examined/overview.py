@@ -66,11 +66,11 @@ def _missing(table: Examination, found: list[Finding]) -> Markup:
     title = f"{table.name}: {numbers.plural(count, 'row')} {'misses' if count == 1 else 'miss'} {_named(first)}"
     text = "Each bar is one set of rows; columns that miss exactly the same rows share a bar. "
     inner = [fact for fact in found if fact.evidence["within"]]
-    text += "; ".join(
+    told = "; ".join(
         f"all {numbers.plural(fact.evidence['rows'], 'row')} without {_named(fact)} lack {fact.evidence['within'][0]}"
         for fact in inner[:3]
     )
-    text += "." if inner else ""
+    text += f"{told[0].upper()}{told[1:]}." if told else ""
     alt = "; ".join(fact.message for fact in shown)
     return picture(f"p-missing-{table.name}", Caption(title, text, alt), paint, full=True, height=70 + 24 * len(shown))
 
