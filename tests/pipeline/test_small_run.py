@@ -1,6 +1,7 @@
 """A whole run of a small project on real flights: once, again, interrupted, and stopped by a gate."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import time
 
 import polars as pl
 import pytest
+
+from headrace.data import TableStore
 
 pytestmark = pytest.mark.slow
 
@@ -118,6 +121,37 @@ def test_a_second_run_skips_every_stage(project, first):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("skipped: its inputs did not change") == 10
     assert json.loads((project / "home" / "summary.json").read_text())["auc_test"] == first["auc_test"]
+
+
+def command(project, *words):
+    done = subprocess.run(
+        [sys.executable, "-m", "headrace.cli.main", *words, "--json"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_packages_features_are_rebuilt_bit_for_bit_from_the_tables_it_names(project, first, tmp_path):
+    home = shutil.copytree(project / "home", tmp_path / "home")
+    shutil.rmtree(home / "features")
+    store = TableStore(home / "tables")
+    newer = store.read("flights").slice(0, 1_000)
+    store.write("flights", newer, transaction="another content came since")
+    code, rebuilt = command(tmp_path, "features", "rebuild", "late@1", "--home", "home")
+    assert code == 0
+    assert rebuilt["is_same"]
+    assert rebuilt["rows"] > 10_000
+    code, origin = command(tmp_path, "data", "lineage", "late@1", "--home", "home")
+    assert origin["features_digest"] == rebuilt["digest"]
+    assert origin["tables"]["flights"]["lineage"] == {"source": "flights.csv"}
+    assert origin["tables"]["flights"]["rows"] > newer.num_rows
+    assert command(tmp_path, "data", "vacuum", "--keep-days", "0", "--home", "home")[0] == 0
+    assert command(tmp_path, "features", "rebuild", "late@1", "--home", "home")[0] == 0
 
 
 def test_a_changed_gate_keeps_what_it_does_not_touch(project, first):

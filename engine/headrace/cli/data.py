@@ -10,7 +10,7 @@ import typer
 from headrace.cli import data_answers as tell
 from headrace.cli import data_profile, data_validate
 from headrace.cli.console import JsonOption
-from headrace.cli.options import DEFAULT_HOME, HomeOption
+from headrace.cli.options import DEFAULT_HOME, HomeOption, existing_workspace
 from headrace.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -240,6 +240,24 @@ def snapshot(
         settings=digest_file(settings) if settings is not None else None,
     )
     tell.snapshot(manifest, verified_rows=None, as_json=as_json)
+
+
+@app.command()
+def lineage(
+    model: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="A registered model: late, late@2.")],
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow a model back to the tables and sources it was computed from.
+
+    A prediction's log names its model version; a package names versions of tables; a version names its source.
+
+    Example: `headrace data lineage late@1 --home build/demo`
+    """
+    from headrace.pipeline.provenance import trace
+
+    tell.lineage(trace(existing_workspace(home), model), as_json=as_json)
 
 
 def open_store(home: Path) -> TableStore:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headrace.data.store import TableVersion, VersionRecord
     from headrace.data.store.manifests import SnapshotManifest
     from headrace.data.store.upkeep import Compaction, Vacuum
+    from headrace.pipeline.provenance import Origin
 
 
 def tables(store: TableStore, *, as_json: bool) -> None:
@@ -80,7 +81,7 @@ def version(store: TableStore, which: TableVersion, rows: int, *, as_json: bool)
     if tagged:
         typer.echo(f"tags: {', '.join(tagged)}")
     if record.lineage is not None:
-        typer.echo(f"from: {', '.join(f'{key} {value}' for key, value in record.lineage.items())}")
+        typer.echo(f"from: {_from(record.lineage)}")
     shown = [["" if row[name] is None else str(_json(row[name])) for row in sample] for name in record.dtypes]
     print_table(
         ["column", "type", *(f"row {at}" for at in range(len(sample)))],
@@ -116,6 +117,34 @@ def difference(found: TableDiff, *, as_json: bool) -> None:
             [[m.name, _pair(m.null_share, ".2%"), _pair(m.mean, ".4g"), _shift(m), _most(m)] for m in found.moves],
             title="distributions that moved",
         )
+
+
+def lineage(origin: Origin, *, as_json: bool) -> None:
+    """A model, its features, and the tables behind them."""
+    answer = origin.to_json()
+    if as_json:
+        print_json(answer)
+        return
+    features = answer["features_digest"]
+    typer.echo(f"{origin.model}  package {origin.digest[:SHORT_DIGEST_CHARS]}")
+    typer.echo(f"plan {answer['plan_digest'][:SHORT_DIGEST_CHARS]} · features {_short(features)}")
+    typer.echo(f"code {answer['code_commit'] or 'not committed'}")
+    print_table(
+        ["table", "version", "rows", "digest", "written", "from"],
+        [
+            [name, f"{told['table']}@{told['version']}", f"{told['rows']:,}", _short(told["digest"]),
+             told["written_at"][:19].replace("T", " "), _from(told["lineage"])]
+            for name, told in answer["tables"].items()
+        ],
+    )  # fmt: skip
+
+
+def _short(digest: str | None) -> str:
+    return digest[:SHORT_DIGEST_CHARS] if digest is not None else "not told"
+
+
+def _from(lineage: Mapping[str, Any] | None) -> str:
+    return ", ".join(f"{key} {value}" for key, value in (lineage or {}).items())
 
 
 def tags(store: TableStore, table: str, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from headrace.features.build.checking import CheckReport
     from headrace.features.plan import FeaturePlan
     from headrace.pipeline.feature_inputs import FeatureInputs
+    from headrace.pipeline.provenance import Rebuilt
 
 
 def tell_build(result: BuildResult, plan: FeaturePlan, seconds: float, *, as_json: bool) -> None:
@@ -33,6 +35,18 @@ def tell_build(result: BuildResult, plan: FeaturePlan, seconds: float, *, as_jso
     parts += [f"{result.resumed} of them from the interrupted build"] if result.resumed else []
     parts += ["an interrupted build of other inputs was removed"] if result.restarted else []
     typer.echo(f"{result.output}  {shape}  {', '.join(parts)}  {seconds:.1f} s")
+
+
+def tell_rebuilt(found: Rebuilt, *, as_json: bool) -> None:
+    """Whether a package's features are what they were."""
+    if as_json:
+        print_json({**asdict(found), "is_same": found.is_same})
+        return
+    typer.echo(f"{found.model}: {found.rows:,} rows x {found.features} features, digest {found.digest}")
+    if found.recorded is None:
+        typer.echo("the package does not tell what its features were: an earlier release built it")
+    else:
+        typer.echo("the same bits as in training" if found.is_same else f"not the same: {found.recorded} in training")
 
 
 def tell_check(report: CheckReport, plan: FeaturePlan, *, as_json: bool) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headrace.cli.console import JsonOption, print_json, terminal_progress
-from headrace.cli.feature_answers import tell_build, tell_check, tell_outline, tell_value
-from headrace.cli.options import DEFAULT_HOME, HomeOption
-from headrace.core.errors import FailedCheckError, InvalidInputError
+from headrace.cli.feature_answers import tell_build, tell_check, tell_outline, tell_rebuilt, tell_value
+from headrace.cli.options import DEFAULT_HOME, HomeOption, existing_workspace
+from headrace.core.errors import EXIT_CODES, Code, FailedCheckError, InvalidInputError
 
 if TYPE_CHECKING:
     from headrace.features.build import BuildSettings
@@ -186,6 +186,30 @@ def explain(
         tell_value(inputs, feature, row, as_json=as_json)
         return
     tell_outline(inputs.plan if feature is None else inputs.plan.only([feature]), svg, as_json=as_json)
+
+
+@app.command()
+def rebuild(
+    model: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="A registered model: late, late@2.")],
+    *,
+    threads: ThreadsOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute a package's features again from the tables it names, and compare every bit.
+
+    Neither the project's file nor what a run left behind is read. Ends with exit code 6 where the bits differ.
+
+    Example: `headrace features rebuild late@1 --home build/demo`
+    """
+    from headrace.pipeline.provenance import rebuild_features
+
+    workspace = existing_workspace(home)
+    with terminal_progress() as progress:
+        found = rebuild_features(workspace, model, threads=_threads(threads), progress=progress)
+    tell_rebuilt(found, as_json=as_json)
+    if not found.is_same:
+        raise typer.Exit(EXIT_CODES[Code.FAILED_CHECK])
 
 
 @app.command()

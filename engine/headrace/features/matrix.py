@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headrace.core.errors import InvalidInputError, did_you_mean
+from headrace.core.hashing import canonical_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,16 @@ class FeatureMatrix:
     names: tuple[str, ...]
     values: npt.NDArray[np.float32]
     query_time: npt.NDArray[np.int64]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names, shape, query times and every bit of every value; 64 hexadecimal characters."""
+        import hashlib
+
+        found = hashlib.sha256(canonical_json([list(self.names), list(self.values.shape)]))
+        found.update(self.query_time.data)
+        found.update(self.values.data)
+        return found.hexdigest()
 
     def column(self, name: str) -> npt.NDArray[np.float32]:
         """One feature's values: float32[n_rows], a strided view; NaN = missing.

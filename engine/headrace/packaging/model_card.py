@@ -95,6 +95,8 @@ def _origin(lineage: Lineage) -> str:
     for table, read in sorted(lineage.snapshot.items()):
         lines.append(f"- table {table}, version {read.version}, digest {read.digest[:SHORT_DIGEST_CHARS]}")
     lines.append(f"- feature plan {lineage.plan_digest[:SHORT_DIGEST_CHARS]}")
+    if lineage.features_digest is not None:
+        lines.append(f"- features {lineage.features_digest[:SHORT_DIGEST_CHARS]}")
     lines.append(f"- code {lineage.code_commit or 'not committed'}")
     lines += [f"- {library} {version}" for library, version in sorted(lineage.libraries.items())]
     return "\n".join(lines)

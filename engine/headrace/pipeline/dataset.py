@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.core.errors import DefinitionError
-from headrace.data import table_dtypes
 from headrace.features import FeatureMatrix, FeaturePlan
 from headrace.pipeline.context import RunContext
 from headrace.training import SplitMasks, TimeSplit, TrainingData
@@ -139,15 +138,14 @@ def table_schemas(context: RunContext) -> dict[str, dict[str, str]]:
 
 def used_table(context: RunContext, name: str, stored: str, version: int) -> dict[str, Any]:
     """Fact about the version of a table that the stages after validation read."""
-    table = context.store.read(stored, version=version)
-    found = {entry.version: entry for entry in context.store.versions(stored)}[version]
+    found = context.store.find(stored, version=version)
     return {
         "table": name,
         "name": stored,
         "version": version,
         "digest": found.digest,
         "rows": found.rows,
-        "columns": table_dtypes(table),
+        "columns": context.store.parts(stored, version=version).dtypes,
     }
 
 

@@ -116,12 +116,13 @@ def _contents(context: RunContext, job: PackingJob, graph: bytes) -> PackageCont
     signature = Signature.of_matrix(job.trained.names)
     lineage = Lineage(
         snapshot={
-            name: TableRead(used["version"], used["digest"])
+            name: TableRead(used["version"], used["digest"], used["name"])
             for name, used in context.records["validate"].facts["tables"].items()
         },
         plan_digest=job.dataset.plan.digest,
         definition={**project.model.to_json(), "target": str(project.model.target), "split": job.split.to_json()},
         code_commit=code_commit(context.folder),
+        features_digest=context.records["features"].facts["matrix_digest"],
     )
     schema = {name: {"columns": used["columns"]} for name, used in context.records["validate"].facts["tables"].items()}
     return PackageContents(

@@ -67,6 +67,7 @@ class FeaturesStage:
                 "features": columns,
                 "window_features": windows,
                 "plan_digest": plan.digest,
+                "matrix_digest": matrix.digest,
                 "read_s": round(read_s, 3),
                 "compute_s": round(compute_s, 3),
             },

@@ -60,7 +60,8 @@ class ValidateStage:
                 if schema is not None and examined.report is not None and examined.report.rejected.num_rows:
                     rejected = examined.report.rejected.num_rows
                     cause = digest_json([ingested["digest"], schema.digest, _keys(context, schema)])
-                    stored, version = _set_aside(context, name, cause, examined.report)
+                    origin = {"table": name, "version": version}
+                    stored, version = _set_aside(context, name, cause, examined.report, origin)
             tables[name] = {**used_table(context, name, stored, version), "rejected": rejected}
         counts = {
             status: sum(check["status"] == status for check in checks) for status in ("passed", "warned", "failed")
@@ -86,9 +87,11 @@ def _keys(context: RunContext, schema: Schema) -> dict[str, str]:
     return {name: tables[name]["digest"] for name in referred(schema) if name in tables}
 
 
-def _set_aside(context: RunContext, name: str, cause: str, report: ValidationReport) -> tuple[str, int]:
+def _set_aside(
+    context: RunContext, name: str, cause: str, report: ValidationReport, origin: dict[str, Any]
+) -> tuple[str, int]:
     """Write the rejected rows first: accepted rows are never visible before what was left out of them."""
     transaction = f"validate:{cause}"
-    context.store.write(f"{name}_rejected", report.rejected, transaction=transaction)
-    accepted = context.store.write(f"{name}_accepted", report.accepted, transaction=transaction)
+    context.store.write(f"{name}_rejected", report.rejected, transaction=transaction, lineage=origin)
+    accepted = context.store.write(f"{name}_accepted", report.accepted, transaction=transaction, lineage=origin)
     return accepted.name, accepted.version
