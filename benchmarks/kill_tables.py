@@ -2,9 +2,10 @@
 
     python benchmarks/kill_tables.py --kills 300
 
-A round starts writers (appending batches, upserting, or compacting and vacuuming beside one that appends), kills them
-with SIGKILL within a second and reads the table against its digests. A batch that was acknowledged must be there once;
-the one in flight may be there once or not at all, and is written again under its transaction id by the next writer.
+A round starts writers (appending batches, ingesting them from CSV files, upserting, or compacting and vacuuming beside
+one that appends), kills them with SIGKILL within a second and reads the table against its digests. A batch that was
+acknowledged must be there once; the one in flight may be there once or not at all, and is written again under its
+transaction id by the next writer.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyarrow import csv
 
 from headrace.core.errors import HeadraceError
+from headrace.data import CsvSource, Load, ingest
 from headrace.data.store import TableStore
 
 BATCH_ROWS = 500
 UPSERTED = 1_000_000
 """Batches of upserts count from here: number n changes an earlier batch and brings the rows of batch UPSERTED + n."""
 
-KINDS = ("append", "upsert", "compact")
+KINDS = ("append", "ingest", "upsert", "compact")
+COLUMNS = {"batch": "int64", "row": "int64", "value": "int64"}
 ROUNDS_A_TABLE = 20
 
 
@@ -65,6 +69,8 @@ def write(kind: str, root: Path, first: int, appended: int) -> None:
                 for at in range(0, BATCH_ROWS, 100):
                     writer.write(batch(number, -1).slice(at, 100))
                 writer.commit()
+        elif kind == "ingest":
+            ingest_batch(store, "events", number)
         elif kind == "upsert":
             rows = pa.concat_tables([batch(target(number, appended), number), batch(UPSERTED + number, number)])
             store.upsert("events", rows, keys=["batch", "row"], transaction=f"upsert-{number}")
@@ -77,6 +83,14 @@ def write(kind: str, root: Path, first: int, appended: int) -> None:
         say("done", number)
 
 
+def ingest_batch(store: TableStore, table: str, number: int) -> None:
+    """The batch as a CSV file, and from there into the table; known by the same transaction as an append."""
+    file = store.root / f"batch-{number}.csv"
+    csv.write_csv(batch(number, -1), file)
+    ingest(CsvSource(file, COLUMNS), store, table, load=Load("append", transaction=f"append-{number}"))
+    file.unlink()
+
+
 def _warm_up() -> None:
     """Load every library: a kill should meet the work."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -84,6 +98,7 @@ def _warm_up() -> None:
         store.write("t", batch(0, 0), transaction="0")
         store.upsert("t", batch(0, 1), keys=["batch", "row"], transaction="1")
         store.read("t")
+        ingest_batch(store, "t", 1)
 
 
 @dataclass
@@ -144,7 +159,7 @@ class Campaign:
             done = out.count("done")
             self.kills[what] += 1
             self.acknowledged[what] += done
-            if what == "append":
+            if what in {"append", "ingest"}:
                 account.appended += done
             elif what == "upsert":
                 begun = range(account.upserted, account.upserted + done + 1)
@@ -152,7 +167,7 @@ class Campaign:
                 account.upserted += done
 
     def _start(self, kind: str, root: Path, account: Account) -> tuple[subprocess.Popen[str], str]:
-        first = {"append": account.appended, "upsert": account.upserted, "compact": 0}[kind]
+        first = {"append": account.appended, "ingest": account.appended, "upsert": account.upserted, "compact": 0}[kind]
         command = [sys.executable, __file__, "--child", kind, str(root), str(first), str(account.appended)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert process.stdout is not None, "a pipe was asked for"

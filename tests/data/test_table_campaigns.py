@@ -24,7 +24,7 @@ def test_killed_writers_lose_and_double_nothing_that_was_acknowledged():
     found = run("kill_tables.py", "--kills", "8", "--seed", "5")
     assert found["kills"] >= 8
     assert found["problems"] == []
-    assert set(found["killed"]) == {"append", "upsert", "compact"}
+    assert set(found["killed"]) == {"append", "ingest", "upsert", "compact"}
 
 
 def test_every_commit_of_writers_that_run_at_once_lands():
