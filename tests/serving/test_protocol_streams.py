@@ -106,8 +106,8 @@ def test_requests_of_one_stream_share_batches(slow_server):
     _, client = slow_server
     with grpc.insecure_channel(client.address) as channel:
         stream = Stream(channel, timeout=60)
-        stream.send(turns(20), *(turns(0) for _ in range(8)))
-        assert [score(answer) for answer in stream.close()] == [80.0] + [0.0] * 8
+        stream.send(turns(2_000), *(turns(0) for _ in range(8)))
+        assert [score(answer) for answer in stream.close()] == [8000.0] + [0.0] * 8
     (stats,) = client._call("ModelStatistics", pb.ModelStatisticsRequest(name="slow")).model_stats
     assert stats.inference_stats.success.count == 9
     assert stats.execution_count < 9
@@ -118,7 +118,7 @@ def test_a_client_that_goes_takes_its_requests_with_it(slow_server):
     queue_of_version = server._assembly.manager.fleet.deployment("slow").champion.queue
     with grpc.insecure_channel(client.address) as channel:
         stream = Stream(channel, timeout=60)
-        stream.send(turns(50), *(turns(0) for _ in range(20)))
+        stream.send(turns(3_000), *(turns(0) for _ in range(20)))
         while not queue_of_version.waiting_rows:
             threading.Event().wait(0.001)
         stream.answers.cancel()
