@@ -81,7 +81,7 @@ def _entries(path: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         if int(file.stem) != version:
             raise CorruptedError(f"the log of table folder {path} lacks version {version}")
         try:
-            yield version, [json.loads(line) for line in file.read_text().splitlines()]
+            yield version, [json.loads(line) for line in file.read_bytes().split(b"\n") if line]
         except (OSError, ValueError) as error:
             raise CorruptedError(f"the log of table folder {path} cannot be read: {file.name}: {error}") from error
 
