@@ -2,7 +2,9 @@
 
 The module keeps its descriptors in a pool of its own, because other clients of the protocol register the same names in
 protobuf's default pool and two of them cannot live in one process. It builds its classes from the serialised file and
-carries no code generator's version, so it runs on every protobuf release that the package allows.
+carries no code generator's version, so it runs on every protobuf release that the package allows. Classes of nested
+messages are held, too: those that nobody holds are made anew for every message that has one, and a thread that gets one
+while another thread's garbage collector takes it apart ends the process (protobuf's upb).
 
     python protos/generate.py           write the two files
     python protos/generate.py --check   exit 1 when they are not what the .proto gives
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -73,7 +76,20 @@ def _module(file: descriptor_pb2.FileDescriptorProto) -> str:
         f'{message.name} = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["{message.name}"])'
         for message in file.message_type
     ]
+    nested = [path for message in file.message_type for path in _nested(message.name, message)]
+    lines.append("_NESTED = (")
+    for name, *rest in nested:
+        found = "".join(f'.nested_types_by_name["{part}"]' for part in rest)
+        lines.append(f'    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["{name}"]{found}),')
+    lines.append(")")
     return "\n".join(lines) + "\n"
+
+
+def _nested(name: str, message: descriptor_pb2.DescriptorProto) -> Iterator[tuple[str, ...]]:
+    """Names on the way to each message inside a message."""
+    for inner in message.nested_type:
+        yield name, inner.name
+        yield from ((name, *path) for path in _nested(inner.name, inner))
 
 
 def _stub(text: str) -> str:

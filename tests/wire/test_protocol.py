@@ -1,10 +1,13 @@
 """The protocol's numbers, and descriptors that stay out of protobuf's default pool."""
 
+import gc
 import re
+import weakref
 from pathlib import Path
 
 from google.protobuf import descriptor_pool
 
+from headrace.serving.runtime.forest.schema import model_class
 from headrace.wire import inference_pb2 as pb
 from headrace.wire.methods import METHODS
 
@@ -23,6 +26,18 @@ def test_descriptors_live_in_a_pool_of_their_own():
     pool.AddSerializedFile(renamed)
     assert pb.POOL is not pool
     assert pool.FindMessageTypeByName("inference.ModelInferRequest") is not pb.ModelInferRequest.DESCRIPTOR
+
+
+def test_classes_of_nested_messages_stay_while_a_garbage_collector_looks_for_them():
+    """A class that nobody holds is taken apart by one thread while another gets it from protobuf: a crash."""
+    request = pb.ModelInferRequest()
+    request.inputs.add().parameters["a"].int64_param = 1
+    nested = weakref.ref(type(request.inputs[0]))
+    graph = weakref.ref(type(model_class()().graph.node.add().attribute.add()))
+    del request
+    gc.collect()
+    assert nested() is not None
+    assert graph() is not None
 
 
 def test_field_numbers_are_the_protocols():

@@ -215,6 +215,6 @@ def _read(path: Path, version: int, name: str) -> list[dict[str, Any]]:
     if int(name[:20]) != version:
         raise CorruptedError(f"the log of table folder {path} lacks version {version}")
     try:
-        return [json.loads(line) for line in (path / "_delta_log" / name).read_text().splitlines()]
+        return [json.loads(line) for line in (path / "_delta_log" / name).read_bytes().split(b"\n") if line]
     except (OSError, ValueError) as error:
         raise CorruptedError(f"the log of table folder {path} cannot be read: {name}: {error}") from error

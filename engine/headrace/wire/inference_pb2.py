@@ -355,3 +355,31 @@ TraceSettingRequest = message_factory.GetMessageClass(DESCRIPTOR.message_types_b
 TraceSettingResponse = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["TraceSettingResponse"])
 LogSettingsRequest = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["LogSettingsRequest"])
 LogSettingsResponse = message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["LogSettingsResponse"])
+_NESTED = (
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelMetadataResponse"].nested_types_by_name["TensorMetadata"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelInferRequest"].nested_types_by_name["InferInputTensor"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelInferRequest"].nested_types_by_name["InferInputTensor"].nested_types_by_name["ParametersEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelInferRequest"].nested_types_by_name["InferRequestedOutputTensor"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelInferRequest"].nested_types_by_name["InferRequestedOutputTensor"].nested_types_by_name["ParametersEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelInferRequest"].nested_types_by_name["ParametersEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelInferResponse"].nested_types_by_name["InferOutputTensor"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelInferResponse"].nested_types_by_name["InferOutputTensor"].nested_types_by_name["ParametersEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelInferResponse"].nested_types_by_name["ParametersEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelDynamicBatching"].nested_types_by_name["PriorityQueuePolicyEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["ModelConfig"].nested_types_by_name["ParametersEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["RepositoryIndexResponse"].nested_types_by_name["ModelIndex"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["RepositoryModelLoadRequest"].nested_types_by_name["ParametersEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["RepositoryModelUnloadRequest"].nested_types_by_name["ParametersEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["SystemSharedMemoryStatusResponse"].nested_types_by_name["RegionStatus"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["SystemSharedMemoryStatusResponse"].nested_types_by_name["RegionsEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["CudaSharedMemoryStatusResponse"].nested_types_by_name["RegionStatus"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["CudaSharedMemoryStatusResponse"].nested_types_by_name["RegionsEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["TraceSettingRequest"].nested_types_by_name["SettingValue"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["TraceSettingRequest"].nested_types_by_name["SettingsEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["TraceSettingResponse"].nested_types_by_name["SettingValue"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["TraceSettingResponse"].nested_types_by_name["SettingsEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["LogSettingsRequest"].nested_types_by_name["SettingValue"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["LogSettingsRequest"].nested_types_by_name["SettingsEntry"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["LogSettingsResponse"].nested_types_by_name["SettingValue"]),
+    message_factory.GetMessageClass(DESCRIPTOR.message_types_by_name["LogSettingsResponse"].nested_types_by_name["SettingsEntry"]),
+)

@@ -39,9 +39,14 @@ _MESSAGES = {
 }
 
 
-@cache
 def model_class() -> Any:
     """The message class of a ModelProto."""
+    return _classes()["Model"]
+
+
+@cache
+def _classes() -> dict[str, Any]:
+    """Every class by name, held: a thread that gets one while another's garbage collector takes it apart crashes."""
     file = descriptor_pb2.FileDescriptorProto(name="headrace_graph.proto", package=_PACKAGE, syntax="proto2")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
@@ -49,7 +54,9 @@ def model_class() -> Any:
             _add_field(message, *field.split())
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Model"))
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in _MESSAGES
+    }
 
 
 def _add_field(message: descriptor_pb2.DescriptorProto, type_name: str, declaration: str) -> None:
