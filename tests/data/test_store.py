@@ -28,9 +28,7 @@ def parquet_file(store, name="t", version=-1):
 class TestContent:
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(rows=st.lists(st.tuples(*[st.none() | kind for kind in (BITS, BITS, BITS, st.text(), st.booleans())])))
-    @example(
-        rows=[(0, 0, 0, "\x85", True), (0, 0, 0, "\u2028", True)]
-    )  # where str.splitlines ends lines
+    @example(rows=[(0, 0, 0, "\x85", True), (0, 0, 0, "\u2028", True)])  # where str.splitlines ends lines
     def test_every_bit_of_every_type_comes_back(self, rows, tmp_path_factory):
         """float64 is drawn as bits: NaNs with payloads, subnormals and minus zero included."""
         integers, floats, moments, texts, flags = zip(*rows, strict=True) if rows else ([],) * 5
