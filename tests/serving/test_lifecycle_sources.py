@@ -1,6 +1,8 @@
 """The registry and a folder of plain models in one server."""
 
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -147,3 +149,36 @@ def test_a_folder_alone_needs_no_registry(folder):
 def test_neither_is_no_server():
     with pytest.raises(InvalidInputError, match="no model to serve"):
         ServingConfig()
+
+
+CLOSING = """
+import sys, threading
+from pathlib import Path
+from headrace.core.errors import UnavailableError
+from headrace.serving.models.registry_source import RegistrySource
+
+home = Path(sys.argv[1])
+for _ in range(300):
+    source = RegistrySource(("late",), database=home / "headrace.db", store=home)
+    asked = threading.Event()
+
+    def ask():
+        try:
+            while True:
+                source.revision()
+                asked.set()
+        except UnavailableError:
+            pass
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    asked.wait()
+    source.close()
+    thread.join()
+"""
+
+
+@pytest.mark.slow
+def test_a_registry_that_is_closed_while_it_is_asked_is_no_crash(world):
+    done = subprocess.run([sys.executable, "-c", CLOSING, str(world.home)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -41,7 +43,8 @@ class RegistrySource:
         if not database.exists():
             raise NotFoundError(f"no registry at {database}", hint="train and register a model first: headrace run")
         self._engine = open_database(database)
-        self._watch = self._engine.raw_connection()
+        self._watch: Any = self._engine.raw_connection()
+        self._watching = threading.Lock()  # SQLite crashes where one thread closes what another one asks
         self._registry = Registry(self._engine, store)
         self._ledger = Ledger(self._engine)
 
@@ -50,7 +53,9 @@ class RegistrySource:
 
         Times and sizes of the files would change earlier: a look in between would miss the commit for good.
         """
-        with _readable():
+        with self._watching, _readable():
+            if self._watch is None:
+                raise UnavailableError("the registry was closed")
             cursor = self._watch.cursor()
             try:
                 return int(cursor.execute("PRAGMA data_version").fetchone()[0])
@@ -89,8 +94,11 @@ class RegistrySource:
         return Artifact(package.model, package.digest, package.signature.features)
 
     def close(self) -> None:
-        """Close the database."""
-        self._watch.close()
+        """Close the database; who asks from another thread meanwhile gets an error."""
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
         self._engine.dispose()
 
     def _route(self, reference: Reference) -> Route:

@@ -102,6 +102,8 @@ class Worker:
 
     def _follow(self) -> None:
         while not self._terminated.wait(self._config.poll_ms / 1e3):
+            if self._ended:
+                return
             self._assembly.look()
 
     def _conduct(self, change: Change) -> None:
