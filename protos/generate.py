@@ -1,10 +1,11 @@
 """Generate `engine/headrace/wire/inference_pb2.py` and its type stub from `protos/inference/inference.proto`.
 
-The module keeps its descriptors in a pool of its own, because other clients of the protocol register the same names in
-protobuf's default pool and two of them cannot live in one process. It builds its classes from the serialised file and
-carries no code generator's version, so it runs on every protobuf release that the package allows. Classes of nested
-messages are held, too: those that nobody holds are made anew for every message that has one, and a thread that gets one
-while another thread's garbage collector takes it apart ends the process (protobuf's upb).
+The module keeps its descriptors in a pool of its own, because other clients of the protocol register the same names
+in protobuf's default pool and two of them cannot live in one process. It builds its classes from the serialised file
+and carries no code generator's version, so it runs on every protobuf release that the package allows. Classes of
+nested messages are held, too: those that nobody holds are made anew for every message that has one, and one thread
+may get them while another thread's garbage collector takes them apart. That is the likely cause of one crash inside
+protobuf (upb).
 
     python protos/generate.py           write the two files
     python protos/generate.py --check   exit 1 when they are not what the .proto gives

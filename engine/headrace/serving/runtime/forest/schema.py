@@ -46,7 +46,7 @@ def model_class() -> Any:
 
 @cache
 def _classes() -> dict[str, Any]:
-    """Every class by name, held: a thread that gets one while another's garbage collector takes it apart crashes."""
+    """Every class by name, held: see `protos/generate.py` for what happens to those that nobody holds."""
     file = descriptor_pb2.FileDescriptorProto(name="headrace_graph.proto", package=_PACKAGE, syntax="proto2")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
