@@ -117,8 +117,9 @@ def test_a_hundred_reloads_fail_no_request_and_mix_no_versions(world, start, sum
 def test_a_canary_takes_its_share_by_key_and_sticks(world, start):
     _, client = start()
     state = world.releases.start("late", 2, share=0.25, reason="try")
-    until(lambda: client.ready("late", "2"))
     keys = [f"flight-{number}" for number in range(400)]
+    chosen = next(key for key in keys if stable_bucket(key, state.salt) < 2500)
+    until(lambda: client.infer("late", ROW, routing_key=chosen).model_version == "2")  # ready a moment before routed to
     routed = {key: client.infer("late", ROW, routing_key=key).model_version for key in keys}
     assert routed == {key: "2" if stable_bucket(key, state.salt) < 2500 else "1" for key in keys}
     assert 0.15 < sum(version == "2" for version in routed.values()) / len(keys) < 0.35
