@@ -151,7 +151,7 @@ def examine(
     return Examination(
         name,
         frame.height,
-        validate(table, schema, around) if schema is not None else None,
+        validate(table, schema, around, frame=frame) if schema is not None else None,
         anomalies,
         find_facts(frame, row_numbers=numbering) if extent.facts else (),
         tuple(_groups(frame, schema)) if schema is not None and extent.bias else (),

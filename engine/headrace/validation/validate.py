@@ -13,6 +13,7 @@ from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.data.types import dtype_name
 from headrace.validation.fields import Field, FrameRule
 from headrace.validation.report import CheckResult, ValidationReport
+from headrace.validation.rising import strictly_rising
 from headrace.validation.row_checks import RowCheck, frame_rule_check, row_checks
 from headrace.validation.schema import Schema, as_schema
 from headrace.validation.table_checks import Surroundings, rule_columns, rule_row_checks, table_results
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def validate(table: pa.Table, schema: Any, around: Surroundings | None = None) -> ValidationReport:
+def validate(
+    table: pa.Table, schema: Any, around: Surroundings | None = None, *, frame: pl.DataFrame | None = None
+) -> ValidationReport:
     """Check every rule of a schema.
 
     A column that is absent or of another type fails the table, and its other checks are not run. Rows fail one by one:
@@ -33,6 +36,7 @@ def validate(table: pa.Table, schema: Any, around: Surroundings | None = None) -
         schema: the rules: a `Schema`, or a pandera model for Polars.
         around: other tables, the environment, the moment, and which file the rows come from. With a `source_file` or a
             `line_column`, rejected rows have `source_file` and `line_number` too.
+        frame: the same table, where the caller has it as a Polars frame already.
 
     Returns:
         one result a check, and the rows divided.
@@ -43,7 +47,8 @@ def validate(table: pa.Table, schema: Any, around: Surroundings | None = None) -
     import polars as pl
 
     schema, around = as_schema(schema), around or Surroundings()
-    frame = pl.from_arrow(table.combine_chunks()) if table.num_columns else pl.DataFrame()
+    if frame is None:
+        frame = pl.from_arrow(table) if table.num_columns else pl.DataFrame()
     assert isinstance(frame, pl.DataFrame)
     labels = set(schema.labels) if around.environment == "serving" else set()
     expected = [item for item in schema.fields if item.name not in labels]
@@ -67,9 +72,10 @@ def _masks(frame: pl.DataFrame, checks: list[RowCheck]) -> dict[int, pl.Series]:
     """For each check that a row fails, by its place: one Boolean a row, True where it fails."""
     import polars as pl
 
-    ours = {at: check for at, check in enumerate(checks) if check.screen is not None}
-    screens = frame.select([check.screen.alias(str(at)) for at, check in ours.items() if check.screen is not None])
-    passing = {int(column.name) for column in screens.iter_columns() if not column[0]}
+    distinct = {at for at, check in enumerate(checks) if check.name == "unique" and _rises(frame, check.column)}
+    ours = {at: check.screen for at, check in enumerate(checks) if check.screen is not None and at not in distinct}
+    screens = frame.select([screen.alias(str(at)) for at, screen in ours.items()])
+    passing = distinct | {int(column.name) for column in screens.iter_columns() if not column[0]}
     rest = [at for at, check in enumerate(checks) if at not in passing]
     fast = [at for at in rest if checks[at].column and isinstance(checks[at].fails, pl.Expr)]
     masks = {at: checks[at].fails for at in rest if isinstance(checks[at].fails, pl.Series)}
@@ -83,6 +89,10 @@ def _masks(frame: pl.DataFrame, checks: list[RowCheck]) -> dict[int, pl.Series]:
         masks[at] = _mask(frame, checks[at])
     found = {at: mask.fill_null(value=False) for at, mask in masks.items() if isinstance(mask, pl.Series)}
     return {at: found[at] for at in sorted(found) if found[at].any()}
+
+
+def _rises(frame: pl.DataFrame, columns: str) -> bool:
+    return columns in frame.columns and strictly_rising(frame.get_column(columns))
 
 
 def _mask(frame: pl.DataFrame, check: RowCheck) -> pl.Series:
