@@ -26,6 +26,7 @@ class RowCheck:
         complaint: what is wrong with a row, after the column's name.
         screen: one value that is false where no row can fail, and cheaper than `fails`; None: there is none.
         value_shown: whether the first failing value is worth showing.
+        distinct: columns that together must differ from row to row: where one of them rises, no row can fail.
     """
 
     name: str
@@ -35,6 +36,7 @@ class RowCheck:
     complaint: str
     screen: pl.Expr | None = None
     value_shown: bool = True
+    distinct: tuple[str, ...] = ()
 
 
 def row_checks(schema: Schema, sound: Collection[Field]) -> Iterator[RowCheck]:
@@ -61,7 +63,7 @@ def unique_check(columns: tuple[str, ...], severity: Severity) -> RowCheck:
     together = pl.struct(list(columns)) if len(columns) > 1 else pl.col(columns[0])
     fails = ~together.is_first_distinct()
     screen = together.n_unique() < pl.len()
-    return RowCheck("unique", ", ".join(columns), severity, fails, "comes again", screen)
+    return RowCheck("unique", ", ".join(columns), severity, fails, "comes again", screen, distinct=columns)
 
 
 def frame_rule_check(rule: FrameRule, frame: pl.DataFrame) -> RowCheck:
@@ -113,7 +115,7 @@ def _field_checks(item: Field, value: pl.Expr) -> Iterator[RowCheck]:
     if item.unique:
         again = value.is_not_null() & ~value.is_first_distinct()
         screen = value.drop_nulls().n_unique() < value.count()
-        yield RowCheck("unique", item.name, item.severity, again, "comes again", screen)
+        yield RowCheck("unique", item.name, item.severity, again, "comes again", screen, distinct=(item.name,))
 
 
 def _range(item: Field, value: pl.Expr) -> RowCheck:

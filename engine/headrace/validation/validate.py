@@ -72,7 +72,7 @@ def _masks(frame: pl.DataFrame, checks: list[RowCheck]) -> dict[int, pl.Series]:
     """For each check that a row fails, by its place: one Boolean a row, True where it fails."""
     import polars as pl
 
-    distinct = {at for at, check in enumerate(checks) if check.name == "unique" and _rises(frame, check.column)}
+    distinct = {at for at, check in enumerate(checks) if any(strictly_rising(frame[name]) for name in check.distinct)}
     ours = {at: check.screen for at, check in enumerate(checks) if check.screen is not None and at not in distinct}
     screens = frame.select([screen.alias(str(at)) for at, screen in ours.items()])
     passing = distinct | {int(column.name) for column in screens.iter_columns() if not column[0]}
@@ -89,10 +89,6 @@ def _masks(frame: pl.DataFrame, checks: list[RowCheck]) -> dict[int, pl.Series]:
         masks[at] = _mask(frame, checks[at])
     found = {at: mask.fill_null(value=False) for at, mask in masks.items() if isinstance(mask, pl.Series)}
     return {at: found[at] for at in sorted(found) if found[at].any()}
-
-
-def _rises(frame: pl.DataFrame, columns: str) -> bool:
-    return columns in frame.columns and strictly_rising(frame.get_column(columns))
 
 
 def _mask(frame: pl.DataFrame, check: RowCheck) -> pl.Series:
