@@ -1,5 +1,7 @@
 """Columns that rise from row to row, and the checks that may rely on it."""
 
+from itertools import pairwise
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ ROWS = 3_000  # more than the first rows that are looked at
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), max_size=30))
 def test_a_column_rises_when_every_value_is_above_the_one_before(values):
-    wanted = None not in values and all(a < b for a, b in zip(values, values[1:], strict=False))
+    wanted = None not in values and all(a < b for a, b in pairwise(values))
     assert strictly_rising(pl.Series(values, dtype=pl.Int64)) is wanted
 
 
