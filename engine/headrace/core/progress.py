@@ -27,7 +27,9 @@ class Progress(Protocol):
         ...
 
 
-class _SilentStep:
+class SilentStep:
+    """Reports to nobody."""
+
     def advance(self, amount: float = 1) -> None:
         """Drop the count."""
 
@@ -41,4 +43,4 @@ class SilentProgress:
     @contextmanager
     def step(self, label: str, total: float | None = None) -> Iterator[Step]:  # noqa: ARG002
         """Open a step that reports to nobody."""
-        yield _SilentStep()
+        yield SilentStep()

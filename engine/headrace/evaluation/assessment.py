@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headrace.evaluation import metrics
 from headrace.evaluation.calibration import Calibration, calibrate
 from headrace.evaluation.curves import RocCurve, roc_curve
 from headrace.evaluation.figures import Figure
-from headrace.evaluation.metrics import Labels, Scores
+from headrace.evaluation.measures import measure
+from headrace.evaluation.metrics import Scores
 from headrace.evaluation.resampling import Resamples
+from headrace.evaluation.task import Question, Task
 
 Replicates = Mapping[str, npt.NDArray[np.float64]]
 
@@ -43,47 +44,44 @@ class Assessment:
     """One score judged.
 
     Attributes:
-        figures: metric -> figure, the names of `metrics.HIGHER_IS_BETTER`.
-        roc: the ROC curve.
-        calibration: the reliability curve.
+        figures: metric -> figure, by the task.
+        roc: the ROC curve of a binary model.
+        calibration: the reliability curve of a binary model.
     """
 
     figures: Mapping[str, Figure]
-    roc: RocCurve
-    calibration: Calibration
+    roc: RocCurve | None = None
+    calibration: Calibration | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Encode as JSON data."""
         return {
             "figures": {name: figure.to_json() for name, figure in self.figures.items()},
-            "roc": self.roc.to_json(),
-            "calibration": self.calibration.to_json(),
+            "roc": self.roc.to_json() if self.roc is not None else None,
+            "calibration": self.calibration.to_json() if self.calibration is not None else None,
         }
 
 
 def assess(
-    labels: Labels, scores: Scores, resamples: Resamples, settings: EvaluationSettings
+    question: Question,
+    labels: npt.NDArray[Any],
+    scores: Scores,
+    resamples: Resamples,
+    settings: EvaluationSettings,
+    queries: npt.NDArray[np.int64] | None = None,
 ) -> tuple[Assessment, Replicates]:
-    """Judge a score.
+    """Judge predictions.
 
     Returns:
         The assessment, and metric -> float64[R] of the bootstrap replicates for paired differences.
     """
-    values = {
-        "auc": metrics.auc(labels, scores),
-        "average_precision": metrics.average_precision(labels, scores),
-        "log_loss": metrics.log_loss(labels, scores),
-        "brier": metrics.brier(labels, scores),
-    }
-    replicates = {
-        "auc": resamples.auc(labels, scores),
-        "average_precision": resamples.average_precision(labels, scores),
-        "log_loss": resamples.means(metrics.log_losses(labels, scores)),
-        "brier": resamples.means(metrics.brier_losses(labels, scores)),
-    }
-    calibration = calibrate(labels, scores, resamples, n_bins=settings.calibration_bins, confidence=settings.confidence)
+    measured = measure(question, labels, scores, resamples, queries)
     figures = {
-        name: Figure.of_replicates(value, replicates[name], settings.confidence) for name, value in values.items()
+        name: Figure.of_replicates(value, measured.replicates[name], settings.confidence)
+        for name, value in measured.values.items()
     }
+    if question.task is not Task.BINARY:
+        return Assessment(figures), measured.replicates
+    calibration = calibrate(labels, scores, resamples, n_bins=settings.calibration_bins, confidence=settings.confidence)
     assessment = Assessment(figures | {"ece": calibration.ece}, roc_curve(labels, scores), calibration)
-    return assessment, replicates
+    return assessment, measured.replicates

@@ -80,6 +80,8 @@ def compare(
         blocks=challenger.blocks,
         base_rate=challenger.base_rate,
         baselines={"champion": champion_scores},
+        question=challenger.question,
+        queries=challenger.queries,
     )
     evaluation = evaluate(paired, settings)
     rival = evaluation.baselines["champion"]

@@ -12,32 +12,39 @@ import numpy.typing as npt
 from headrace.core.errors import InvalidInputError, NotFoundError, did_you_mean
 from headrace.evaluation.assessment import Assessment, EvaluationSettings, Replicates, assess
 from headrace.evaluation.figures import Figure
-from headrace.evaluation.metrics import HIGHER_IS_BETTER, Labels, Scores
+from headrace.evaluation.measures import higher_is_better
+from headrace.evaluation.metrics import Scores
 from headrace.evaluation.resampling import Resamples
 from headrace.evaluation.slices import Slicing, slice_by
+from headrace.evaluation.task import Question, Task
 
 BASE_RATE = "base_rate"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Labelled rows with the scores to judge.
+    """Labelled rows with the predictions to judge.
 
     Attributes:
-        labels: bool[n], no nulls.
-        scores: float64[n], probabilities.
+        labels: bool[n] of a binary model, int64[n] numbers of classes or grades, float64[n] numbers; no nulls.
+        scores: float64[n], of K classes float64[n, K]: probabilities, numbers, or what orders rows.
         blocks: int64[n], ordered ids of what is drawn together, such as the day of each row.
-        base_rate: share of positives in the training rows; the constant baseline predicts it.
+        base_rate: what the training rows say without any feature, and the constant baseline predicts: the share of
+            positives, the shares of K classes, the mean (or the quantile) of a number; of a ranking it is not used.
         groups: column -> [n], to slice by.
-        baselines: name -> float64[n], probabilities of naive rules, judged beside the model.
+        baselines: name -> the predictions of naive rules, judged beside the model, of the same shape as the scores.
+        question: what the model answers.
+        queries: int64[n], the query of each row of a ranking.
     """
 
-    labels: Labels
+    labels: npt.NDArray[Any]
     scores: Scores
     blocks: npt.NDArray[np.int64]
-    base_rate: float
+    base_rate: float | npt.NDArray[np.float64]
     groups: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     baselines: Mapping[str, Scores] = field(default_factory=dict)
+    question: Question = Question()
+    queries: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -67,15 +74,15 @@ class Evaluation:
 
     Attributes:
         rows: rows judged.
-        positives: of these, positive.
+        positives: of these, positive; None of a model that is not binary.
         model: the model's figures, curve and calibration.
-        baselines: name -> baseline; `base_rate` is always among them.
+        baselines: name -> baseline; `base_rate` is among them, except of a ranking.
         slicings: column -> its groups.
         settings: how the figures were made.
     """
 
     rows: int
-    positives: int
+    positives: int | None
     model: Assessment
     baselines: Mapping[str, Baseline]
     slicings: Mapping[str, Slicing]
@@ -105,26 +112,27 @@ class Evaluation:
 
 
 def evaluate(sample: Sample, settings: EvaluationSettings | None = None) -> Evaluation:
-    """Judge a binary model.
+    """Judge a model.
 
     The result depends on the sample and the settings alone: not on threads, time or the order of dictionaries.
     Complexity: O(B n log n + R n) for n rows, B blocks and R replicates.
     """
     settings = settings or EvaluationSettings()
     resamples = Resamples.draw(sample.blocks, replicates=settings.replicates, seed=settings.seed)
-    model, replicates = assess(sample.labels, sample.scores, resamples, settings)
-    constant = np.full(sample.labels.size, sample.base_rate)
+    question, queries = sample.question, sample.queries
+    model, replicates = assess(question, sample.labels, sample.scores, resamples, settings, queries)
+    naive = {} if question.task is Task.RANKING else {BASE_RATE: np.broadcast_to(sample.base_rate, sample.scores.shape)}
     baselines = {}
-    for name, scores in {BASE_RATE: constant, **sample.baselines}.items():
-        assessment, own = assess(sample.labels, scores, resamples, settings)
+    for name, scores in {**naive, **sample.baselines}.items():
+        assessment, own = assess(question, sample.labels, np.asarray(scores), resamples, settings, queries)
         baselines[name] = Baseline(assessment, _improvement(model, replicates, assessment, own, settings.confidence))
     return Evaluation(
         rows=sample.labels.size,
-        positives=int(sample.labels.sum()),
+        positives=int(sample.labels.sum()) if question.task is Task.BINARY else None,
         model=model,
         baselines=baselines,
         slicings={
-            column: slice_by(sample.labels, sample.scores, groups, resamples, settings)
+            column: slice_by(sample, groups, resamples, settings)
             for column, groups in sample.groups.items()
         },
         settings=settings,
@@ -136,24 +144,37 @@ def _improvement(
 ) -> dict[str, Figure]:
     improvement = {}
     for metric, own in replicates.items():
-        sign = 1.0 if HIGHER_IS_BETTER[metric] else -1.0
+        direction = higher_is_better(metric)
+        if direction is None:
+            continue
+        sign = 1.0 if direction else -1.0
         value = sign * (model.figures[metric].value - rival.figures[metric].value)
         improvement[metric] = Figure.of_replicates(value, sign * (own - rival_replicates[metric]), confidence)
     return improvement
 
 
 def _check(sample: Sample) -> None:
-    rows = sample.labels.shape
+    rows, task = sample.labels.shape, sample.question.task
     if len(rows) != 1 or rows[0] == 0:
         raise InvalidInputError(f"there is nothing to evaluate: labels have shape {rows}")
-    if sample.labels.dtype != np.bool_:
-        raise InvalidInputError(f"labels must be bool, not {sample.labels.dtype}", hint="drop rows without a label")
-    others: dict[str, npt.NDArray[Any]] = {"scores": sample.scores, "blocks": sample.blocks}
-    others |= {f"group '{name}'": values for name, values in sample.groups.items()}
-    others |= {f"baseline '{name}'": values for name, values in sample.baselines.items()}
-    for name, values in others.items():
-        if values.shape != rows:
-            raise InvalidInputError(f"{name} has shape {values.shape}, labels have {rows}")
-    for name, values in {"scores": sample.scores, **sample.baselines}.items():
-        if not ((values >= 0) & (values <= 1)).all():
-            raise InvalidInputError(f"{name} must be probabilities in [0, 1], without NaN")
+    wanted = {Task.BINARY: "bool", Task.REGRESSION: "float64"}.get(task, "int64")
+    if sample.labels.dtype.name != wanted:
+        raise InvalidInputError(
+            f"labels must be {wanted}, not {sample.labels.dtype}", hint="drop rows without a label"
+        )
+    of_row: dict[str, npt.NDArray[Any]] = {"blocks": sample.blocks}
+    of_row |= {f"group '{name}'": values for name, values in sample.groups.items()}
+    if task is Task.RANKING:
+        of_row["queries"] = np.empty(0) if sample.queries is None else sample.queries
+    outputs = (*rows, len(sample.question.classes)) if task is Task.MULTICLASS else rows
+    predictions = {"scores": sample.scores} | {f"baseline '{n}'": values for n, values in sample.baselines.items()}
+    for shape, arrays in ((rows, of_row), (outputs, predictions)):
+        for name, values in arrays.items():
+            if values.shape != shape:
+                raise InvalidInputError(f"{name} has shape {values.shape}, labels have {rows}")
+    for name, values in predictions.items():
+        if task in {Task.BINARY, Task.MULTICLASS}:
+            if not ((values >= 0) & (values <= 1)).all():
+                raise InvalidInputError(f"{name} must be probabilities in [0, 1], without NaN")
+        elif np.isnan(values).any():
+            raise InvalidInputError(f"{name} must be numbers, without NaN")

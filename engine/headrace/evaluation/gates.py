@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from headrace.core.errors import DefinitionError, FailedCheckError, NotFoundError, did_you_mean
 from headrace.evaluation.evaluation import BASE_RATE, Evaluation
 from headrace.evaluation.figures import Figure
-from headrace.evaluation.metrics import HIGHER_IS_BETTER
+from headrace.evaluation.measures import HIGHER_IS_BETTER
 from headrace.evaluation.slices import SLICE_METRICS
 
 
@@ -225,7 +225,8 @@ def _from_above(name: str, what: str, figure: Figure, bound: float) -> Verdict:
 
 
 def _check(metric: str, known: Sequence[str] | dict[str, bool], bound: float) -> None:
-    if metric not in known:
+    base, _, at = metric.partition("@")
+    if (f"{base}@k" if at.isdigit() else metric) not in known or at == "k":
         raise DefinitionError(
             f"no metric '{metric}' for this gate; known: {', '.join(known)}", hint=did_you_mean(metric, known)
         )

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from headrace.evaluation import metrics
+from headrace.core.hashing import finite_or_none
 from headrace.evaluation.assessment import EvaluationSettings
 from headrace.evaluation.figures import Figure
-from headrace.evaluation.metrics import Labels, Scores
+from headrace.evaluation.measures import HIGHER_IS_BETTER, measure
+from headrace.evaluation.metrics import Scores
 from headrace.evaluation.resampling import Resamples
+from headrace.evaluation.task import Question, Task
 
-SLICE_METRICS = ("auc", "log_loss", "brier")
+SLICE_METRICS = tuple(name for name in HIGHER_IS_BETTER if name not in {"average_precision", "ece"})
+
+
+class Judged(Protocol):
+    """Predictions with what was right: a `Sample`."""
+
+    @property
+    def question(self) -> Question:
+        """What they answer."""
+        ...
+
+    @property
+    def labels(self) -> npt.NDArray[Any]:
+        """One a row."""
+        ...
+
+    @property
+    def scores(self) -> Scores:
+        """One a row, or one a row and class."""
+        ...
+
+    @property
+    def queries(self) -> npt.NDArray[np.int64] | None:
+        """Of a ranking."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,9 +51,9 @@ class Slice:
     Attributes:
         group: its name.
         rows: its rows.
-        label_rate: share of positives.
-        mean_score: mean of the scores.
-        figures: metric -> figure, the names of `SLICE_METRICS`.
+        label_rate: share of positives, or mean of the labels; NaN of several classes.
+        mean_score: mean of the predictions; NaN of several classes.
+        figures: metric -> figure, those of the whole but the slowest.
     """
 
     group: str
@@ -41,8 +67,8 @@ class Slice:
         return {
             "group": self.group,
             "rows": self.rows,
-            "label_rate": self.label_rate,
-            "mean_score": self.mean_score,
+            "label_rate": finite_or_none(self.label_rate),
+            "mean_score": finite_or_none(self.mean_score),
             "figures": {name: figure.to_json() for name, figure in self.figures.items()},
         }
 
@@ -84,19 +110,16 @@ class Slicing:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _OfGroup:
     slice: Slice
     replicates: Mapping[str, npt.NDArray[np.float64]]
 
 
-def slice_by(
-    labels: Labels, scores: Scores, groups: npt.NDArray[Any], resamples: Resamples, settings: EvaluationSettings
-) -> Slicing:
+def slice_by(sample: Judged, groups: npt.NDArray[Any], resamples: Resamples, settings: EvaluationSettings) -> Slicing:
     """Judge each group of a column.
 
     Args:
-        labels: bool[n].
-        scores: float64[n].
+        sample: what was predicted, and what was right.
         groups: [n], the group of each row; None is a group of its own, named `(missing)`.
         resamples: the draws for the intervals.
         settings: smallest slice and confidence.
@@ -106,32 +129,34 @@ def slice_by(
     judged, left_out = [], []
     for code, name in enumerate(names.tolist()):
         rows = np.flatnonzero(codes == code)
-        if rows.size < settings.min_slice_rows or labels[rows].all() or not labels[rows].any():
+        labels = sample.labels[rows]
+        one_kind = sample.question.task is Task.BINARY and (labels.all() or not labels.any())
+        if rows.size < settings.min_slice_rows or one_kind:
             left_out.append(name)
         else:
-            judged.append(_judge(name, labels[rows], scores[rows], resamples.subset(rows), settings))
+            judged.append(_judge(name, sample, rows, resamples.subset(rows), settings))
     judged.sort(key=lambda one: (-one.slice.rows, one.slice.group))
-    gaps = {name: _gap(judged, name, settings.confidence) for name in SLICE_METRICS} if len(judged) > 1 else {}
+    compared = judged[0].slice.figures if len(judged) > 1 else {}
+    gaps = {name: _gap(judged, name, settings.confidence) for name in compared}
     return Slicing(tuple(one.slice for one in judged), gaps, tuple(left_out))
 
 
-def _judge(name: str, labels: Labels, scores: Scores, resamples: Resamples, settings: EvaluationSettings) -> _Judged:
-    log_losses, brier_losses = metrics.log_losses(labels, scores), metrics.brier_losses(labels, scores)
-    values = {
-        "auc": metrics.auc(labels, scores),
-        "log_loss": float(log_losses.mean()),
-        "brier": float(brier_losses.mean()),
+def _judge(
+    name: str, sample: Judged, rows: npt.NDArray[np.intp], resamples: Resamples, settings: EvaluationSettings
+) -> _OfGroup:
+    queries = sample.queries[rows] if sample.queries is not None else None
+    labels, scores = sample.labels[rows], sample.scores[rows]
+    measured = measure(sample.question, labels, scores, resamples, queries, thrifty=True)
+    figures = {
+        metric: Figure.of_replicates(value, measured.replicates[metric], settings.confidence)
+        for metric, value in measured.values.items()
     }
-    replicates = {
-        "auc": resamples.auc(labels, scores),
-        "log_loss": resamples.means(log_losses),
-        "brier": resamples.means(brier_losses),
-    }
-    figures = {m: Figure.of_replicates(values[m], replicates[m], settings.confidence) for m in SLICE_METRICS}
-    return _Judged(Slice(name, labels.size, float(labels.mean()), float(scores.mean()), figures), replicates)
+    several = sample.question.task is Task.MULTICLASS
+    rate, mean = (float("nan"), float("nan")) if several else (float(labels.mean()), float(scores.mean()))
+    return _OfGroup(Slice(name, labels.size, rate, mean, figures), measured.replicates)
 
 
-def _gap(judged: list[_Judged], metric: str, confidence: float) -> Gap:
+def _gap(judged: list[_OfGroup], metric: str, confidence: float) -> Gap:
     ranked = sorted(judged, key=lambda one: one.slice.figures[metric].value)
     lowest, highest = ranked[0], ranked[-1]
     value = highest.slice.figures[metric].value - lowest.slice.figures[metric].value

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from headrace.core.errors import DefinitionError
 from headrace.features import FeatureMatrix, FeaturePlan
 from headrace.pipeline.context import RunContext
+from headrace.pipeline.targets import plain_array, read_labels, read_queries, read_weights
 from headrace.training import SplitMasks, TimeSplit, TrainingData
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ class Dataset:
         spine: the spine table, all columns, the same rows.
         ids: str[n], prediction ids: the spine's row ids.
         times: int64[n], microseconds UTC: the time rows are split by (the event time of the spine).
-        labels: bool[n]; False where there is no label.
+        labels: bool[n] of a binary model, int64[n] numbers of classes or grades, float64[n] numbers; False or 0 where
+            there is no label.
         labelled: bool[n].
         known_at: int64[n], microseconds UTC: when the label became known; the largest int64 where it never did.
+        weights: float64[n], how much each row counts; None: all alike.
+        queries: int64[n], the query of each row of a ranking; None else.
     """
 
     plan: FeaturePlan
@@ -44,9 +48,11 @@ class Dataset:
     spine: pa.Table
     ids: npt.NDArray[np.str_]
     times: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.bool_]
+    labels: npt.NDArray[Any]
     labelled: npt.NDArray[np.bool_]
     known_at: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float64] | None = None
+    queries: npt.NDArray[np.int64] | None = None
 
     @property
     def days(self) -> npt.NDArray[np.int64]:
@@ -59,14 +65,16 @@ class Dataset:
 
     def training_data(self, split: TimeSplit) -> TrainingData:
         """The labelled matrix with its split."""
-        return TrainingData(self.matrix.values, self.matrix.names, self.labels, self.masks(split))
+        return TrainingData(
+            self.matrix.values, self.matrix.names, self.labels, self.masks(split), self.weights, self.queries
+        )
 
     def columns(self, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         """Spine columns as arrays, for slices and naive rules; null becomes an empty string or NaN.
 
         Timestamps cannot be groups; a naive rule by hour wants a column that says so.
         """
-        return {name: _plain(self.spine[name]) for name in names}
+        return {name: plain_array(self.spine[name]) for name in names}
 
     def outcomes(self) -> pa.Table:
         """Labels as they become known: prediction_id, event_time, available_at, label; only rows that have one."""
@@ -102,7 +110,8 @@ def load_dataset(context: RunContext) -> Dataset:
             f"feature set '{features.name}' declares no row_id",
             hint="labels join predictions by it: row_id='flight_id'",
         )
-    labels, labelled = _labels(context, spine)
+    model = context.project.model
+    labels, labelled = read_labels(model, spine)
     view = features.spine
     known = spine[view.available_at or view.event_time]
     return Dataset(
@@ -114,6 +123,8 @@ def load_dataset(context: RunContext) -> Dataset:
         labels=labels,
         labelled=labelled,
         known_at=microseconds(known),
+        weights=read_weights(model, spine, labelled),
+        queries=read_queries(model, spine),
     )
 
 
@@ -157,27 +168,3 @@ def microseconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     whole = pc.fill_null(column.cast(pa.int64()), np.iinfo(np.int64).max)
     values: npt.NDArray[np.int64] = whole.to_numpy()
     return values
-
-
-def _labels(context: RunContext, spine: pa.Table) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    target = context.project.model.target.evaluate(spine)
-    if not pa.types.is_boolean(target.type):
-        raise DefinitionError(
-            f"the target of model '{context.project.model.name}' gives {target.type}, not bool",
-            hint='compare a column: target=hr.column("arr_delay") > 15',
-        )
-    labelled = pc.is_valid(target).to_numpy(zero_copy_only=False)
-    labels = pc.fill_null(target, fill_value=False).to_numpy(zero_copy_only=False)
-    return labels, labelled
-
-
-def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_string(column.type):
-        return np.array(pc.fill_null(column, "").to_pylist(), np.str_)
-    return np.asarray(column.to_numpy())

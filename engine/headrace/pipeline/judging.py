@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from headrace.evaluation import Evaluation, GateReport, GroupRates, Sample, evaluate, judge
+from headrace.evaluation.task import Question, Task
 from headrace.pipeline.dataset import Dataset
 from headrace.training import Model, SplitMasks, TimeSplit, TrainedModel
 
@@ -44,17 +46,28 @@ def make_sample(dataset: Dataset, model: Model, masks: SplitMasks, scores: npt.N
     known = masks.train | masks.valid
     naive = dataset.columns(model.naive_by).values()
     baselines = {}
-    if model.naive_by:
+    if model.naive_by and model.task in {Task.BINARY, Task.REGRESSION}:
         rates = GroupRates.fit(dataset.labels[known], *(column[known] for column in naive))
         baselines[NAIVE] = rates.predict(*(column[test] for column in naive))
     return Sample(
         labels=dataset.labels[test],
         scores=scores,
         blocks=dataset.days[test],
-        base_rate=float(dataset.labels[known].mean()),
+        base_rate=base_rate(model.question, dataset.labels[known]),
         groups={name: column[test] for name, column in dataset.columns(model.slice_columns).items()},
         baselines=baselines,
+        question=model.question,
+        queries=dataset.queries[test] if dataset.queries is not None else None,
     )
+
+
+def base_rate(question: Question, labels: npt.NDArray[Any]) -> float | npt.NDArray[np.float64]:
+    """What training labels suggest without any feature: their rate, the shares of classes, their mean or quantile."""
+    if question.task is Task.MULTICLASS:
+        return np.bincount(labels, minlength=len(question.classes)) / labels.size
+    if question.quantile is not None:
+        return float(np.quantile(labels, question.quantile))
+    return float(labels.mean())
 
 
 def test_rows(dataset: Dataset, masks: SplitMasks, names: tuple[str, ...]) -> npt.NDArray[np.float32]:

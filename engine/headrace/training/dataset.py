@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from headrace.core.errors import FailedCheckError, InvalidInputError, NotFoundError, did_you_mean
+from headrace.core.errors import InvalidInputError, NotFoundError, did_you_mean
 from headrace.training.split import Mask, SplitMasks
 
 
@@ -19,14 +20,19 @@ class TrainingData:
     Attributes:
         values: float32[n, F], C-contiguous; NaN = missing.
         names: F feature names, distinct.
-        labels: bool[n]; the value of a row outside every part is never read.
+        labels: bool[n] of a binary model, int64[n] numbers of classes or grades of relevance, float64[n] numbers; the
+            value of a row outside every part is never read.
         split: which rows are which; rows without a label belong to no part.
+        weights: float64[n], how much each row counts; None: all alike.
+        groups: int64[n], the query of each row of a ranking; None where there are none.
     """
 
     values: npt.NDArray[np.float32]
     names: tuple[str, ...]
-    labels: Mask
+    labels: npt.NDArray[Any]
     split: SplitMasks
+    weights: npt.NDArray[np.float64] | None = None
+    groups: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] != len(self.names):
@@ -34,16 +40,15 @@ class TrainingData:
         if len(set(self.names)) != len(self.names):
             repeated = sorted({name for name in self.names if self.names.count(name) > 1})
             raise InvalidInputError(f"feature name '{repeated[0]}' appears more than once")
+        rows = self.values.shape[0]
         masks = {"train": self.split.train, "valid": self.split.valid, "test": self.split.test}
-        for name, array in {"labels": self.labels, **masks}.items():
-            if array.dtype != np.bool_ or array.shape != self.values.shape[:1]:
-                raise InvalidInputError(
-                    f"{name} must be bool[{self.values.shape[0]}], not {array.dtype}{list(array.shape)}"
-                )
-        for part in ("train", "valid"):
-            found = np.unique(self.labels[masks[part]])
-            if found.size < 2:
-                raise FailedCheckError(f"the {part} part has {int(masks[part].sum())} rows and fewer than two labels")
+        for name, mask in masks.items():
+            _check(name, mask, rows, "bool")
+        _check("labels", self.labels, rows, "bool", "int64", "float64")
+        if self.weights is not None:
+            _check("weights", self.weights, rows, "float64")
+        if self.groups is not None:
+            _check("groups", self.groups, rows, "int64")
 
     def select(self, names: Iterable[str]) -> TrainingData:
         """The same rows with some of the features, in the order given: what an ablation trains on.
@@ -57,11 +62,29 @@ class TrainingData:
             if name not in places:
                 raise NotFoundError(f"no feature '{name}' in the matrix", hint=did_you_mean(name, self.names))
         values = np.ascontiguousarray(self.values[:, [places[name] for name in kept]])
-        return TrainingData(values, kept, self.labels, self.split)
+        return replace(self, values=values, names=kept)
 
-    def part(self, mask: Mask) -> npt.NDArray[np.float32]:
-        """Rows of a part: a view where they are contiguous, which time-ordered data gives, else a copy."""
+    def with_split(self, split: SplitMasks) -> TrainingData:
+        """The same rows, divided in another way."""
+        return replace(self, split=split)
+
+    def rows(self, mask: Mask) -> npt.NDArray[np.intp]:
+        """Numbers of a part's rows; those of one query of a ranking are brought together, in order of appearance."""
         rows = np.flatnonzero(mask)
-        if rows.size and rows[-1] - rows[0] + 1 == rows.size:
+        if self.groups is None:
+            return rows
+        _, first, codes = np.unique(self.groups[rows], return_index=True, return_inverse=True)
+        return rows[np.argsort(first[codes], kind="stable")]
+
+    def part(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        """The features of some rows: a view where they are neighbours, which time-ordered data gives, else a copy."""
+        if rows.size and rows[-1] - rows[0] + 1 == rows.size and (np.diff(rows) == 1).all():
             return self.values[rows[0] : rows[-1] + 1]
         return self.values[rows]
+
+
+def _check(name: str, array: npt.NDArray[Any], rows: int, *dtypes: str) -> None:
+    if array.dtype.name not in dtypes or array.shape != (rows,):
+        raise InvalidInputError(
+            f"{name} must be {' or '.join(dtypes)}[{rows}], not {array.dtype}{list(array.shape)}"
+        )

@@ -9,9 +9,12 @@ from typing import Any
 
 from headrace.core.errors import DefinitionError
 from headrace.evaluation.gates import AtLeast, AtMost, Gate, Improves, MaxGap, gate_json
+from headrace.evaluation.task import DEFAULT_AT, Question, Task
 from headrace.features import Expression, FeatureSet
-from headrace.training.settings import LIGHTGBM_METRICS, TrainingSettings
+from headrace.training.objectives import Metric, find_objective
+from headrace.training.settings import TrainingSettings
 from headrace.training.split import TimeSplit
+from headrace.training.walk_forward import WalkForward
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _GATES = (AtLeast, AtMost, MaxGap, Improves)
@@ -19,19 +22,30 @@ _GATES = (AtLeast, AtMost, MaxGap, Improves)
 
 @dataclass(frozen=True, eq=False)  # == on a target builds an expression
 class Model:
-    """A binary model.
+    """A model: what it predicts, from which features, how it is trained and judged.
 
     Attributes:
         name: the name it is registered under.
         features: the FeatureSet it reads.
-        target: a comparison that gives a bool for each spine row, such as `hr.column("arr_delay") > 15`; rows where it
+        target: an expression over spine columns: a condition such as `hr.column("arr_delay") > 15` for a binary model, a
+            number for regression, a class for multiclass, a grade of relevance (0, 1, 2, ...) for ranking. Rows where it
             is null have no label and are neither trained on nor judged.
         split: which rows train, validate, test.
-        metric: what early stopping watches: `auc`, `log_loss` or `average_precision`.
+        objective: what LightGBM minimises: `binary`, `multiclass`, `regression`, `quantile`, `poisson`, `lambdarank`, ...
+        classes: of a multiclass model, the values of the target, in the order of the model's outputs.
+        group_by: of a ranking, the spine columns that say which query a row belongs to.
+        metric: what early stopping watches, such as `auc` or `rmse`, or an `hr.Metric` of your own; empty is the
+            objective's default.
         gates: what the evaluation must show before the model is packaged.
         params: LightGBM parameters.
         rounds: most trees.
         early_stopping_rounds: stop after so many rounds without improvement; 0 never stops.
+        weight: an expression over spine columns that says how much a row counts; None: all alike.
+        class_weight: `balanced`, or class -> weight, in training alone.
+        monotone: feature -> 1 where predictions may only rise with it, -1 where they may only fall.
+        interactions: groups of features that may meet on one path of a tree; those in no group form one of their own.
+        folds: walk-forward cross-validation beside the split; None: none.
+        trusted: features that are known before the outcome although they tell it nearly alone.
         slice_by: spine columns whose groups are judged one by one; columns of `MaxGap` gates are added.
         naive_by: spine columns whose historical rate is the naive baseline.
         seed: of every random draw.
@@ -41,11 +55,20 @@ class Model:
     features: FeatureSet
     target: Expression
     split: TimeSplit
-    metric: str = "auc"
+    objective: str = "binary"
+    classes: Sequence[str | int] = ()
+    group_by: Sequence[str] = ()
+    metric: str | Metric = ""
     gates: Sequence[Gate] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     rounds: int = 1_000
     early_stopping_rounds: int = 50
+    weight: Expression | None = None
+    class_weight: str | Mapping[Any, float] = ""
+    monotone: Mapping[str, int] = field(default_factory=dict)
+    interactions: Sequence[Sequence[str]] = ()
+    folds: WalkForward | None = None
+    trusted: Sequence[str] = ()
     slice_by: Sequence[str] = ()
     naive_by: Sequence[str] = ()
     seed: int = 0
@@ -56,15 +79,11 @@ class Model:
                 f"model name '{self.name}' is not allowed: use 1 to 64 of a-z, 0-9, '_', '.', '-', "
                 "starting with a letter or digit"
             )
-        if self.metric not in LIGHTGBM_METRICS:
-            raise DefinitionError(
-                f"model '{self.name}': no metric '{self.metric}'; known: {', '.join(LIGHTGBM_METRICS)}"
-            )
         if not isinstance(self.features, FeatureSet):
             raise DefinitionError(f"model '{self.name}': features must be a FeatureSet, not {self.features!r}")
         if not isinstance(self.target, Expression):
             raise DefinitionError(
-                f"model '{self.name}': target must be a condition on columns, not {self.target!r}",
+                f"model '{self.name}': target must be an expression over columns, not {self.target!r}",
                 hint='compare a column: target=hr.column("arr_delay") > 15',
             )
         for gate in self.gates:
@@ -72,7 +91,35 @@ class Model:
                 raise DefinitionError(
                     f"model '{self.name}': {gate!r} is no gate; known: {', '.join(one.__name__ for one in _GATES)}"
                 )
-        self.settings(threads=1)
+        self._check_task()
+
+    def _check_task(self) -> None:
+        try:
+            settings = self.settings(threads=1)
+        except DefinitionError as error:
+            raise DefinitionError(f"model '{self.name}': {error.message}", hint=error.hint) from error
+        if bool(self.group_by) != (settings.task is Task.RANKING):
+            needs = "needs" if settings.task is Task.RANKING else "has no use for"
+            raise DefinitionError(f"model '{self.name}': objective '{self.objective}' {needs} group_by")
+        if len(set(self.classes)) != len(self.classes):
+            raise DefinitionError(f"model '{self.name}': a class is named twice in {list(self.classes)}")
+
+    @property
+    def task(self) -> Task:
+        """What the model answers."""
+        return find_objective(self.objective).task
+
+    @property
+    def question(self) -> Question:
+        """What the model answers, as far as its figures depend on it."""
+        watched = self.settings(threads=1).watched
+        return Question(
+            self.task,
+            classes=tuple(str(value) for value in self.classes),
+            quantile=float(self.params.get("alpha", 0.9)) if self.objective == "quantile" else None,
+            counts=self.objective in {"poisson", "tweedie"},
+            at=watched.at or DEFAULT_AT,
+        )
 
     @property
     def slice_columns(self) -> tuple[str, ...]:
@@ -86,6 +133,13 @@ class Model:
         Raises:
             DefinitionError: a parameter is not allowed.
         """
+        known = list(self.classes) if self.task is Task.MULTICLASS else [False, True]
+        weight = self.class_weight
+        if not isinstance(weight, str):
+            for value in weight:
+                if value not in known:
+                    raise DefinitionError(f"class_weight: there is no class {value!r}; known: {known}")
+            weight = {known.index(value): of_class for value, of_class in weight.items()}
         return TrainingSettings(
             params=self.params,
             rounds=self.rounds,
@@ -93,10 +147,22 @@ class Model:
             metric=self.metric,
             seed=self.seed,
             threads=threads,
+            objective=self.objective,
+            n_classes=max(1, len(self.classes)),
+            class_weight=weight,
+            monotone=self.monotone,
+            interactions=self.interactions,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Encode all but the features and the target, for lineage and the digests that decide what is skipped."""
+        extras = {
+            "classes": list(self.classes),
+            "group_by": list(self.group_by),
+            "weight": str(self.weight) if self.weight is not None else "",
+            "folds": self.folds.to_json() if self.folds is not None else None,
+            "trusted": list(self.trusted),
+        }
         return {
             "name": self.name,
             "split": self.split.to_json(),
@@ -104,4 +170,5 @@ class Model:
             "gates": [gate_json(gate) for gate in self.gates if isinstance(gate, _GATES)],
             "slice_by": list(self.slice_columns),
             "naive_by": list(self.naive_by),
+            **{name: value for name, value in extras.items() if value},
         }

@@ -28,6 +28,7 @@ def save_trained(trained: TrainedModel, folder: Path) -> None:
         "shares": dict(trained.shares),
         "threads": trained.settings.threads,
         "seconds": trained.seconds,
+        "resumed_at": list(trained.resumed_at),
     }
     with staged_directory(folder, replace=True) as staged:
         (staged / MODEL_FILE).write_text(text)
@@ -47,7 +48,7 @@ def load_trained(folder: Path) -> TrainedModel:
         if digest_bytes(text.encode()) != training["digest"]:
             raise CorruptedError(f"{folder / MODEL_FILE} is not the model that was written", hint="train it again")
         booster = lgb.Booster(model_str=text)
-        settings = TrainingSettings(**{**training["settings"], "threads": training["threads"]})
+        settings = TrainingSettings.from_json(training["settings"], threads=training["threads"])
         return TrainedModel(
             booster=booster,
             names=tuple(training["names"]),
@@ -56,6 +57,7 @@ def load_trained(folder: Path) -> TrainedModel:
             settings=settings,
             shares=training["shares"],
             seconds=training["seconds"],
+            resumed_at=tuple(training.get("resumed_at", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
         raise CorruptedError(f"{folder} does not hold a trained model: {error}") from error

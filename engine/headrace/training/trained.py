@@ -33,6 +33,7 @@ class TrainedModel:
         shares: feature -> share of the total split gain, largest first; all 0 where no tree splits. Kept beside the
             booster because LightGBM's text rounds gains.
         seconds: wall time. It stays out of packages: it differs between equal models.
+        resumed_at: numbers of trees at which a killed training went on.
     """
 
     booster: Any
@@ -42,9 +43,10 @@ class TrainedModel:
     settings: TrainingSettings
     shares: Mapping[str, float]
     seconds: float = field(compare=False)
+    resumed_at: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
-        best = f", best {self.settings.metric} {self.best_value:.4f}" if self.curve else ""
+        best = f", best {self.settings.watched.name} {self.best_value:.4f}" if self.curve else ""
         return f"TrainedModel({self.best_iteration} trees, {len(self.names)} features{best}, {self.seconds:.1f} s)"
 
     @property
@@ -60,7 +62,7 @@ class TrainedModel:
         return text
 
     def predict(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """LightGBM's probabilities of a matrix. `values: float32[n, F]` to float64[n].
+        """LightGBM's predictions of a matrix. `values: float32[n, F]` to float64[n], of K classes float64[n, K].
 
         The offline reference: what is served comes from the exported graph and is compared with this.
         """
@@ -75,9 +77,11 @@ class TrainedModel:
 
     def to_json(self) -> dict[str, Any]:
         """Encode how training went as JSON data, the same for equal models."""
+        resumed = {"resumed_at": list(self.resumed_at)} if self.resumed_at else {}
         return {
+            **resumed,
             "best_iteration": self.best_iteration,
-            "metric": self.settings.metric,
+            "metric": self.settings.watched.name,
             "curve": [[point.trees, point.value] for point in self.curve],
             "importance": dict(self.shares),
             "settings": self.settings.to_json(),

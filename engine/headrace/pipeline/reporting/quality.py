@@ -80,7 +80,7 @@ def learning_curve(trained: dict[str, Any]) -> LearningCurve:
         metric=trained["metric"],
         valid=tuple(value for _, value in trained["curve"]),
         best_round=trained["trees"],
-        higher_is_better=trained["metric"] != "log_loss",
+        higher_is_better=trained["higher_is_better"],
         stopped_early=trained["stopped_early"],
     )
 

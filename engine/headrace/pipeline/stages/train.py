@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from headrace.core.files import staged_directory
+from headrace.core.hashing import digest_json
 from headrace.pipeline.context import RunContext
-from headrace.pipeline.dataset import load_dataset
+from headrace.pipeline.dataset import Dataset, load_dataset
 from headrace.pipeline.fingerprint import describe, library_versions
 from headrace.pipeline.stage import StageOutcome
-from headrace.training import refit, train
+from headrace.training import (
+    Checkpoint,
+    CrossValidation,
+    TrainingData,
+    TrainingSettings,
+    cross_validate,
+    refit,
+    screen_features,
+    train,
+)
 from headrace.training.storage import save_trained
 
 FULL, WITHOUT_WINDOWS, REFIT = "full", "without_windows", "refit"
@@ -35,6 +47,7 @@ class TrainStage:
             "target": str(model.target),
             "split": describe(model.split),
             "settings": model.settings(threads=1).to_json(),
+            "definition": model.to_json(),
             "libraries": library_versions(("lightgbm", "numpy")),
         }
 
@@ -48,10 +61,18 @@ class TrainStage:
         settings = model.settings(threads=context.settings.threads)
         dataset = load_dataset(context)
         data = dataset.training_data(model.split)
-        full = train(data, settings, progress=context.progress)
+        screening = screen_features(data, model.task)
+        screening.require(trusted=model.trusted)
+        full = train(data, settings, progress=context.progress, checkpoint=self._checkpoint(context, FULL))
         plain = dataset.plan.without({"window"}).feature_names
-        ablated = train(data.select(plain), settings, progress=context.progress)
+        ablated = train(
+            data.select(plain),
+            _constrained(settings, plain),
+            progress=context.progress,
+            checkpoint=self._checkpoint(context, WITHOUT_WINDOWS),
+        )
         again = refit(data, settings, rounds=full.best_iteration, progress=context.progress)
+        folds = _cross_validate(dataset, data, settings, context) if model.folds is not None else None
         with staged_directory(context.workspace.models, replace=True) as staged:
             for part, trained in zip(PARTS, (full, ablated, again), strict=True):
                 save_trained(trained, staged / part)
@@ -59,11 +80,15 @@ class TrainStage:
         importance = full.importance()
         return StageOutcome(
             headline=f"LightGBM, {full.best_iteration} trees, {stopped}",
-            detail=f"valid {model.metric} {full.best_value:.3f} · {int(data.split.train.sum()):,} rows",
+            detail=f"valid {settings.watched.name} {full.best_value:.3f} · {int(data.split.train.sum()):,} rows"
+            + (f" · {len(folds.folds)} folds {folds.mean:.3f} ± {folds.std:.3f}" if folds else ""),
             facts={
                 "trees": full.best_iteration,
                 "stopped_early": stopped == "early stop",
-                "metric": model.metric,
+                "metric": settings.watched.name,
+                "higher_is_better": settings.watched.higher_is_better,
+                "screening": screening.to_json(),
+                "folds": folds.to_json() if folds else None,
                 "valid": full.best_value,
                 "curve": [[point.trees, point.value] for point in full.curve],
                 "importance": dict(importance),
@@ -72,3 +97,29 @@ class TrainStage:
                 "seconds": {part: round(t.seconds, 2) for part, t in zip(PARTS, (full, ablated, again), strict=True)},
             },
         )
+
+    def _checkpoint(self, context: RunContext, part: str) -> Checkpoint:
+        """Where a killed training of this stage is gone on from, as long as nothing it depends on has changed."""
+        identity = digest_json([part, context.records["features"].inputs_digest, self.inputs(context)])
+        return Checkpoint(context.workspace.home / "checkpoints" / f"{part}.json", identity)
+
+
+def _constrained(settings: TrainingSettings, names: Collection[str]) -> TrainingSettings:
+    """Settings for some of the features: constraints on the others are left out."""
+    return replace(
+        settings,
+        monotone={name: sign for name, sign in settings.monotone.items() if name in names},
+        interactions=tuple(
+            kept for group in settings.interactions if (kept := [name for name in group if name in names])
+        ),
+    )
+
+
+def _cross_validate(
+    dataset: Dataset, data: TrainingData, settings: TrainingSettings, context: RunContext
+) -> CrossValidation:
+    model = context.project.model
+    assert model.folds is not None
+    masks = model.folds.masks(dataset.times, end_us=model.split.valid_end_us, purge=model.split.purge)
+    labelled = [split.within(dataset.labelled) for split in masks]
+    return cross_validate(data, settings, labelled, progress=context.progress)
