@@ -81,6 +81,13 @@ def test_a_writer_stopped_at_any_moment_loses_nothing_it_was_told_is_written(tmp
     assert_clean(store)
 
 
+def test_a_writer_killed_while_it_opens_its_folder_is_swept_with_the_next_write(tmp_path):
+    store = TableStore(tmp_path)
+    store.write("events", pa.table({"x": [0]}), transaction="first")
+    (tmp_path / ".staging" / f"events-{'0' * 32}").mkdir(parents=True)  # made, and dead before it was locked
+    assert_clean(store)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])
 def test_an_ingest_stopped_at_any_moment_shows_one_file_or_the_other_whole(tmp_path, number):
     contents = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROOM = ".staging"
+_DOOR = ".staging.lock"
 _LOCK = "lock"
-_UNFINISHED_S = 3600.0
 COMPRESSION = "snappy"
 
 
@@ -80,38 +79,38 @@ class Staging:
 def staging(table: Path) -> Iterator[Staging]:
     """Open a folder for a writer of the table; what it left there goes with it."""
     room = table.parent / _ROOM
-    name = f"{table.name}-{uuid.uuid4().hex}"
-    young = room / f"new-{name}"  # under its own name only once it is locked
-    while True:
-        room.mkdir(parents=True, exist_ok=True)
-        try:
-            young.mkdir()
-        except FileNotFoundError:  # the last writer has just left, and taken the empty room away
-            continue
-        break
-    with (young / _LOCK).open("w") as lock:
+    folder = room / f"{table.name}-{uuid.uuid4().hex}"
+    with _door(table, fcntl.LOCK_SH):  # nobody looks for dead writers until the folder is locked
+        folder.mkdir(parents=True)
+        lock = (folder / _LOCK).open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = young.rename(room / name)
+    with lock:
         try:
             yield Staging(folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):  # others are in it
+            with _door(table, fcntl.LOCK_EX), suppress(OSError):  # others are in it
                 room.rmdir()
 
 
 def sweep_staging(table: Path) -> None:
     """Remove the folders of the table's writers that are dead."""
     room = table.parent / _ROOM
-    for folder in room.glob(f"{table.name}-*"):
-        if len(folder.name) == len(table.name) + 33 and _is_dead(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-    for folder in room.glob("new-*"):
-        try:
-            if folder.stat().st_mtime < time.time() - _UNFINISHED_S:
+    if not room.exists():
+        return
+    with _door(table, fcntl.LOCK_EX):
+        for folder in room.glob(f"{table.name}-*"):
+            if len(folder.name) == len(table.name) + 33 and _is_dead(folder):
                 shutil.rmtree(folder, ignore_errors=True)
-        except FileNotFoundError:
-            continue
+
+
+@contextmanager
+def _door(table: Path, operation: int) -> Iterator[None]:
+    """Hold the lock between those who open a folder, shared, and those who remove what has no owner."""
+    table.parent.mkdir(parents=True, exist_ok=True)
+    with (table.parent / _DOOR).open("w") as door:
+        fcntl.flock(door, operation)
+        yield
 
 
 def _is_dead(folder: Path) -> bool:

@@ -48,8 +48,9 @@ def validate(
 
     schema, around = as_schema(schema), around or Surroundings()
     if frame is None:
-        frame = pl.from_arrow(table) if table.num_columns else pl.DataFrame()
-    assert isinstance(frame, pl.DataFrame)
+        converted = pl.from_arrow(table) if table.num_columns else pl.DataFrame()
+        assert isinstance(converted, pl.DataFrame)
+        frame = converted
     labels = set(schema.labels) if around.environment == "serving" else set()
     expected = [item for item in schema.fields if item.name not in labels]
     shape = [check for item in expected for check in _shape(table, item)]
