@@ -51,7 +51,7 @@ def test_groups_of_the_gates_are_sliced_by_without_being_named_twice(define):
         ({"metric": "rmse"}, "no metric 'rmse'"),
         ({"gates": ["auc > 0.7"]}, "'auc > 0.7' is no gate; known: AtLeast, AtMost, MaxGap, Improves"),
         ({"params": {"verbosity": 1}}, "'verbosity' is set by Headrace"),
-        ({"target": "arr_delay"}, "target must be a condition on columns"),
+        ({"target": "arr_delay"}, "target must be an expression over columns"),
         ({"features": ["distance"]}, "features must be a FeatureSet"),
         ({"rounds": 0}, "rounds"),
     ],

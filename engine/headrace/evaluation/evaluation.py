@@ -43,7 +43,7 @@ class Sample:
     base_rate: float | npt.NDArray[np.float64]
     groups: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     baselines: Mapping[str, Scores] = field(default_factory=dict)
-    question: Question = Question()
+    question: Question = field(default_factory=Question)
     queries: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
@@ -131,10 +131,7 @@ def evaluate(sample: Sample, settings: EvaluationSettings | None = None) -> Eval
         positives=int(sample.labels.sum()) if question.task is Task.BINARY else None,
         model=model,
         baselines=baselines,
-        slicings={
-            column: slice_by(sample, groups, resamples, settings)
-            for column, groups in sample.groups.items()
-        },
+        slicings={column: slice_by(sample, groups, resamples, settings) for column, groups in sample.groups.items()},
         settings=settings,
     )
 
@@ -159,22 +156,24 @@ def _check(sample: Sample) -> None:
         raise InvalidInputError(f"there is nothing to evaluate: labels have shape {rows}")
     wanted = {Task.BINARY: "bool", Task.REGRESSION: "float64"}.get(task, "int64")
     if sample.labels.dtype.name != wanted:
-        raise InvalidInputError(
-            f"labels must be {wanted}, not {sample.labels.dtype}", hint="drop rows without a label"
-        )
+        raise InvalidInputError(f"labels must be {wanted}, not {sample.labels.dtype}", hint="drop rows without a label")
     of_row: dict[str, npt.NDArray[Any]] = {"blocks": sample.blocks}
     of_row |= {f"group '{name}'": values for name, values in sample.groups.items()}
     if task is Task.RANKING:
         of_row["queries"] = np.empty(0) if sample.queries is None else sample.queries
     outputs = (*rows, len(sample.question.classes)) if task is Task.MULTICLASS else rows
-    predictions = {"scores": sample.scores} | {f"baseline '{n}'": values for n, values in sample.baselines.items()}
+    predictions = {"scores": sample.scores} | dict(sample.baselines)
     for shape, arrays in ((rows, of_row), (outputs, predictions)):
         for name, values in arrays.items():
             if values.shape != shape:
                 raise InvalidInputError(f"{name} has shape {values.shape}, labels have {rows}")
     for name, values in predictions.items():
-        if task in {Task.BINARY, Task.MULTICLASS}:
-            if not ((values >= 0) & (values <= 1)).all():
-                raise InvalidInputError(f"{name} must be probabilities in [0, 1], without NaN")
-        elif np.isnan(values).any():
-            raise InvalidInputError(f"{name} must be numbers, without NaN")
+        _check_predictions(name, values, task)
+
+
+def _check_predictions(name: str, values: Scores, task: Task) -> None:
+    if task in {Task.BINARY, Task.MULTICLASS}:
+        if not ((values >= 0) & (values <= 1)).all():
+            raise InvalidInputError(f"{name} must be probabilities in [0, 1], without NaN")
+    elif np.isnan(values).any():
+        raise InvalidInputError(f"{name} must be numbers, without NaN")

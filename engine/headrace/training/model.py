@@ -27,11 +27,11 @@ class Model:
     Attributes:
         name: the name it is registered under.
         features: the FeatureSet it reads.
-        target: an expression over spine columns: a condition such as `hr.column("arr_delay") > 15` for a binary model, a
-            number for regression, a class for multiclass, a grade of relevance (0, 1, 2, ...) for ranking. Rows where it
-            is null have no label and are neither trained on nor judged.
+        target: an expression over spine columns: a condition such as `hr.column("arr_delay") > 15` for a binary model,
+            a number for regression, a class for multiclass, a grade of relevance (0, 1, 2, ...) for ranking. Rows where
+            it is null have no label and are neither trained on nor judged.
         split: which rows train, validate, test.
-        objective: what LightGBM minimises: `binary`, `multiclass`, `regression`, `quantile`, `poisson`, `lambdarank`, ...
+        objective: what LightGBM minimises: `binary`, `multiclass`, `regression`, `quantile`, `poisson`, `lambdarank`.
         classes: of a multiclass model, the values of the target, in the order of the model's outputs.
         group_by: of a ranking, the spine columns that say which query a row belongs to.
         metric: what early stopping watches, such as `auc` or `rmse`, or an `hr.Metric` of your own; empty is the

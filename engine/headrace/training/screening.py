@@ -64,7 +64,7 @@ def screen_features(data: TrainingData, task: Task) -> Screening:
     values = data.part(rows)
     empty, constant = [], []
     lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
-    missing = np.isnan(values).any(axis=0)
+    missing = np.asarray(np.isnan(values).any(axis=0))
     for place, name in enumerate(data.names):
         if np.isnan(lowest[place]):
             empty.append(name)

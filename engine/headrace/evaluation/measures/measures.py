@@ -83,9 +83,7 @@ def _binary(labels: metrics.Labels, scores: metrics.Scores, resamples: Resamples
     )
 
 
-def _multiclass(
-    labels: multiclass.Codes, probabilities: multiclass.Probabilities, resamples: Resamples
-) -> Measured:
+def _multiclass(labels: multiclass.Codes, probabilities: multiclass.Probabilities, resamples: Resamples) -> Measured:
     losses = {
         "log_loss": multiclass.log_losses(labels, probabilities),
         "accuracy": multiclass.hits(labels, probabilities),
@@ -116,9 +114,7 @@ def _regression(
         "bias": float((predictions - labels).mean()),
     }
     more = {name: resamples.means(of_row) for name, of_row in losses.items()}
-    return Measured(
-        {**_means(losses), **values}, {**more, **regression.replicates(labels, predictions, resamples)}
-    )
+    return Measured({**_means(losses), **values}, {**more, **regression.replicates(labels, predictions, resamples)})
 
 
 def _ranking(
