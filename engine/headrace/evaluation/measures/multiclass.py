@@ -14,7 +14,7 @@ Probabilities = npt.NDArray[np.float64]
 
 
 def log_losses(labels: Codes, probabilities: Probabilities) -> npt.NDArray[np.float64]:
-    """Negative log likelihood of each row; probabilities are divided by their sum, which one-vs-rest lets differ from 1."""
+    """Negative log likelihood of each row; divided by their sum, which one-vs-rest lets differ from 1."""
     own = probabilities[np.arange(labels.size), labels] / probabilities.sum(axis=1)
     return np.asarray(-np.log(np.clip(own, LOG_LOSS_CLIP, 1.0)))
 
