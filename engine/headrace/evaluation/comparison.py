@@ -58,7 +58,7 @@ def compare(
     challenger: Sample,
     champion_scores: Scores,
     *,
-    metric: str = "auc",
+    metric: str = "",
     margin: float = 0.005,
     settings: EvaluationSettings | None = None,
 ) -> Comparison:
@@ -67,7 +67,7 @@ def compare(
     Args:
         challenger: the rows with the challenger's scores.
         champion_scores: float64[n], the champion's scores of the same rows.
-        metric: which metric decides.
+        metric: which metric decides; empty is the one that leads the question.
         margin: a challenger worse by less than this, at the low end of the interval, is not inferior.
         settings: replicates, confidence, seed.
 
@@ -83,6 +83,7 @@ def compare(
         question=challenger.question,
         queries=challenger.queries,
     )
+    metric = metric or challenger.question.leading
     evaluation = evaluate(paired, settings)
     rival = evaluation.baselines["champion"]
     return Comparison(

@@ -79,6 +79,7 @@ class Evaluation:
         baselines: name -> baseline; `base_rate` is among them, except of a ranking.
         slicings: column -> its groups.
         settings: how the figures were made.
+        metric: the metric that leads: of the headline, slices and comparisons.
     """
 
     rows: int
@@ -87,6 +88,7 @@ class Evaluation:
     baselines: Mapping[str, Baseline]
     slicings: Mapping[str, Slicing]
     settings: EvaluationSettings
+    metric: str = "auc"
 
     def figure(self, metric: str) -> Figure:
         """The model's figure for a metric.
@@ -104,6 +106,7 @@ class Evaluation:
         return {
             "rows": self.rows,
             "positives": self.positives,
+            "metric": self.metric,
             "model": self.model.to_json(),
             "baselines": {name: baseline.to_json() for name, baseline in self.baselines.items()},
             "slicings": {column: slicing.to_json() for column, slicing in self.slicings.items()},
@@ -133,6 +136,7 @@ def evaluate(sample: Sample, settings: EvaluationSettings | None = None) -> Eval
         baselines=baselines,
         slicings={column: slice_by(sample, groups, resamples, settings) for column, groups in sample.groups.items()},
         settings=settings,
+        metric=question.leading,
     )
 
 

@@ -33,7 +33,7 @@ def test_verdict_names_what_is_wrong(report: RunReport) -> None:
         "1 of 6 gates failed (auc: 0.660 [0.640, 0.680], allowed at least 0.70)": replace(report, gates=closed),
         "3 leaves of the exported graph differ": replace(report, export=replace(report.export, leaf_mismatches=3)),
         "served scores differ from offline ones": replace(report, served=replace(report.served, max_abs_diff=1e-3)),
-        "the served AUC is 0.760000": replace(report, served=replace(report.served, auc_served=0.76)),
+        "the served AUC is 0.760000": replace(report, served=replace(report.served, figure_served=0.76)),
         "1 check of the data failed": replace(report, validation=(m.ValidationCheck("t", "c", "type", "failed"),)),
         "stage train failed": replace(report, stages=(m.StageRun("train", "failed", 1.0),)),
     }
@@ -56,7 +56,7 @@ def test_verdict_with_a_reservation(report: RunReport) -> None:
 def test_a_model_no_better_than_the_naive_rule_is_called_so(report: RunReport) -> None:
     assert report.evaluation is not None
     assert report.evaluation.naive is not None
-    even = replace(report.evaluation, naive=replace(report.evaluation.naive, auc=m.Estimate(0.772, 0.768, 0.776)))
+    even = replace(report.evaluation, naive=replace(report.evaluation.naive, figure=m.Estimate(0.772, 0.768, 0.776)))
     assert "is not clearly better than" in title(discrimination.roc(even, "late flights"))
     assert "better than late share of the hour: AUC 0.774 against 0.612" in title(
         discrimination.roc(report.evaluation, "late flights")

@@ -72,6 +72,20 @@ def measure(
     return _regression(question, labels, predictions, resamples)
 
 
+def value_of(
+    question: Question,
+    metric: str,
+    labels: npt.NDArray[Any],
+    predictions: npt.NDArray[np.float64],
+    queries: npt.NDArray[np.int64] | None = None,
+) -> float:
+    """One metric on a sample, without an interval. Arguments as in `measure`; NaN where the sample cannot say."""
+    if not labels.size:
+        return float("nan")
+    once = Resamples.draw(np.zeros(labels.size, np.int64), replicates=1, seed=0)
+    return measure(question, labels, predictions, once, queries, thrifty=metric != "average_precision").values[metric]
+
+
 def _binary(labels: metrics.Labels, scores: metrics.Scores, resamples: Resamples, *, thrifty: bool) -> Measured:
     values, replicates = {"auc": metrics.auc(labels, scores)}, {"auc": resamples.auc(labels, scores)}
     if not thrifty:

@@ -119,7 +119,8 @@ def _exactness_text(export: ExportCheck | None, served: ServedCheck | None, tole
         trees, rows = numbers.plural(export.trees, "tree"), numbers.count(export.rows)
         text += f"Export: {trees}, the leaf of every tree compared for {rows} rows. "
     if served is not None:
-        both = f"AUC {served.auc_served:.6f} served, {served.auc_offline:.6f} offline"
+        figures = f"{served.figure_served:.6f} served, {served.figure_offline:.6f} offline"
+        both = f"{served.measure.title} {figures}"
         text += f"Server: all {numbers.count(served.rows)} answers compared; {both}. "
     return f"{text}Allowed is {numbers.difference(tolerance)} of a probability: sums in float32."
 
