@@ -206,7 +206,7 @@ def _scorer(
         ece = m.Estimate(0.049, 0.044, 0.054)
     names = ("auc", "average_precision", "log_loss", "brier", "ece")
     known = {metric: one for metric, one in zip(names, (auc, losses[2], *losses[:2], ece), strict=True) if one}
-    return m.ScorerQuality(name, auc, known, roc, tuple(bins), _histogram(counts, edges))
+    return m.ScorerQuality(name, auc, tuple(known.items()), roc, tuple(bins), _histogram(counts, edges))
 
 
 def _slices() -> tuple[m.SliceQuality, ...]:

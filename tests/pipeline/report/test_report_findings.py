@@ -75,6 +75,14 @@ def test_window_features_are_credited_only_where_the_interval_says_so(difference
     assert title(discrimination.windows(m.Ablation(*arms, difference))) == words
 
 
+def test_an_error_that_falls_is_credited_as_taken_off() -> None:
+    arms = m.AblationArm("all", m.Estimate(41.2), 80), m.AblationArm("none", m.Estimate(44.0), 20)
+    fallen = m.Ablation(*arms, m.Estimate(2.8, 2.1, 3.5), m.Measure("rmse", higher_is_better=False))
+    assert title(discrimination.windows(fallen)) == "Window features take 2.8 [2.1, 3.5] off the test RMSE"
+    costly = m.Ablation(*arms[::-1], m.Estimate(-2.8, -3.5, -2.1), m.Measure("rmse", higher_is_better=False))
+    assert title(discrimination.windows(costly)).startswith("Window features cost test RMSE: \u22122.8")
+
+
 @pytest.mark.parametrize(
     ("shift", "words"),
     [(0.01, "can be read as a probability"), (0.1, "Scores are too high, by 10.0"), (-0.1, "Scores are too low")],
@@ -127,7 +135,12 @@ def test_gate_titles(report: RunReport) -> None:
 
 def test_production_titles(report: RunReport) -> None:
     low = (m.PerformancePeriod("4 Nov", 10, 10, m.Estimate(0.6, 0.55, 0.65)), *report.performance)
-    assert "1 of 9 periods clearly below the test" in title(production.monitored(low, m.Estimate(0.774, 0.771, 0.777)))
+    test = m.Estimate(0.774, 0.771, 0.777)
+    assert "1 of 9 periods clearly below the test" in title(production.monitored(low, test, m.Measure()))
+    error = m.Measure("rmse", higher_is_better=False)
+    risen = title(production.monitored(report.performance, m.Estimate(0.6, 0.59, 0.61), error))
+    assert risen.startswith("RMSE in production lies between")
+    assert "8 of 8 periods clearly above the test" in risen
     assert report.retraining is not None
     rejected = replace(report.retraining, outcome="rejected")
     assert "late 3 was trained and stopped by a gate" in title(production.retraining(rejected))

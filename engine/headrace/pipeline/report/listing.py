@@ -106,7 +106,7 @@ def _model(report: RunReport) -> Iterator[Markup]:
 
 def _evaluation(evaluation: Evaluation) -> Iterator[Markup]:
     scorers = [evaluation.model, *([evaluation.naive] if evaluation.naive is not None else [])]
-    names = tuple(evaluation.model.figures)
+    names = tuple(name for name, _ in evaluation.model.figures) or (evaluation.measure.name,)
     headings = ("scorer", *map(spelled, names))
     rows = [_scorer(scorer, names) for scorer in scorers]
     yield table("t-scorers", f"Metrics, {evaluation.split}", headings, rows)
@@ -127,7 +127,7 @@ def _evaluation(evaluation: Evaluation) -> Iterator[Markup]:
 
 
 def _scorer(scorer: ScorerQuality, names: tuple[str, ...]) -> list[Cell]:
-    figures = (scorer.figures.get(name) for name in names)
+    figures = (scorer.other(name) for name in names) if scorer.figures else (scorer.figure,)
     cells = (number(numbers.quantity(one), one.value) if one else number(numbers.MISSING, None) for one in figures)
     return [words(scorer.name), *cells]
 

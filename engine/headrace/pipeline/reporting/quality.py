@@ -106,13 +106,13 @@ def gates(judged: dict[str, Any]) -> tuple[GateResult, ...]:
 
 
 def _scorer(name: str, judged: dict[str, Any], scores: list[int] | None, metric: str) -> ScorerQuality:
-    figures = {name: estimate(figure) for name, figure in judged["figures"].items()}
+    figures = {one: estimate(figure) for one, figure in judged["figures"].items()}
     roc, bins = judged["roc"], judged["calibration"]["bins"] if judged["calibration"] else []
     counts = scores or []
     return ScorerQuality(
         name=name,
         figure=figures[metric],
-        figures=figures,
+        figures=tuple(figures.items()),
         roc=RocCurve(tuple(roc["false_positive_rate"]), tuple(roc["true_positive_rate"])) if roc else None,
         calibration=tuple(CalibrationBin(one["mean_score"], estimate(one["rate"]), one["rows"]) for one in bins),
         scores=Histogram(tuple(place / len(counts) for place in range(len(counts) + 1)), tuple(counts))

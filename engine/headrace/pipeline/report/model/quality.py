@@ -12,6 +12,8 @@ _INITIALS = frozenset({"auc", "ece", "rmse", "mae", "r2", "mape", "ndcg", "map"}
 
 def spelled(metric: str) -> str:
     """A metric's name as people read it: `auc` is AUC, `log_loss` is log loss, `ndcg@10` is NDCG@10."""
+    if metric == "brier":
+        return "Brier score"
     return metric.upper() if metric.partition("@")[0] in _INITIALS else metric.replace("_", " ")
 
 
@@ -51,16 +53,20 @@ class ScorerQuality:
 
     Attributes:
         figure: in the metric that the evaluation is led by.
-        figures: metric -> figure, that one among them.
+        figures: every metric with its figure, that one among them, in the order to show.
         roc, calibration, scores: of a binary model.
     """
 
     name: str
     figure: Estimate
-    figures: dict[str, Estimate] = field(default_factory=dict)
+    figures: tuple[tuple[str, Estimate], ...] = ()
     roc: RocCurve | None = None
     calibration: tuple[CalibrationBin, ...] = ()
     scores: Histogram | None = None
+
+    def other(self, metric: str) -> Estimate | None:
+        """The figure in another metric; None where it was not measured."""
+        return dict(self.figures).get(metric)
 
 
 @dataclass(frozen=True, slots=True)

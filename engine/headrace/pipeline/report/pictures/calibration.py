@@ -28,14 +28,14 @@ def reliability(evaluation: Evaluation) -> Markup:
         for colour, marker, scorer in reversed(scorers):
             _bins(axes, scorer, colour, marker)
         for line, (colour, _, scorer) in enumerate(scorers):
-            ece = f"\nECE {numbers.interval(scorer.figures['ece'])}" if "ece" in scorer.figures else ""
+            ece = f"\nECE {numbers.interval(scorer.other('ece'))}" if scorer.other("ece") is not None else ""
             look = Look(colour, "left", "top", bold=line == 0)
             corner_note(axes, f"{clipped(scorer.name, 26)}{ece}", (0.02, 0.985 - 0.15 * line), look)
         axes.set_xlabel("mean score of the bin")
         axes.set_ylabel("share that came true")
 
     text = "Reliability on the test rows. Whiskers: 95\u00a0% intervals. On the dotted line a score is a probability."
-    if any("ece" in scorer.figures for _, _, scorer in scorers):
+    if any(scorer.other("ece") is not None for _, _, scorer in scorers):
         text += " ECE: expected calibration error, in probability."
     caption = Caption(_reliability_title(evaluation.model), text, _reliability_alt(evaluation.model))
     return picture("p-calibration", caption, paint, height=430, narrow=340)
@@ -89,7 +89,7 @@ def _usable(bins: tuple[CalibrationBin, ...]) -> list[CalibrationBin]:
 
 
 def _reliability_title(scorer: ScorerQuality) -> str:
-    shown, ece = _usable(scorer.calibration), scorer.figures.get("ece")
+    shown, ece = _usable(scorer.calibration), scorer.other("ece")
     rows = sum(bin_.rows for bin_ in shown)
     bias = sum((bin_.mean_score - bin_.observed.value) * bin_.rows for bin_ in shown) / max(rows, 1)
     distance = sum(abs(bin_.mean_score - bin_.observed.value) * bin_.rows for bin_ in shown) / max(rows, 1)

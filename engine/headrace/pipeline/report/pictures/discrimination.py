@@ -48,7 +48,7 @@ def roc(evaluation: Evaluation, positives: str) -> Markup:
 
 def windows(ablation: Ablation) -> Markup:
     """Draw the figure with and without window features; bars begin at chance where a metric has one."""
-    metric, chance = ablation.measure.title, _CHANCE.get(ablation.measure.name, 0.0)
+    metric, chance = clipped(ablation.measure.title, 24), _CHANCE.get(ablation.measure.name, 0.0)
     arms = [("model", ablation.full), ("naive", ablation.without_windows)]
 
     def paint(figure: Figure, screen: Screen) -> None:

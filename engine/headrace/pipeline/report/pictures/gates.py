@@ -56,7 +56,7 @@ def slices(evaluation: Evaluation) -> Markup:
             whisker(axes, part.figure, row, "model")
             dot(axes, (part.figure.value, row), "model", size=6)
         axes.margins(x=0.05)
-        axes.set_xlabel(f"test {measure.title}")
+        axes.set_xlabel(f"test {clipped(measure.title, 24)}")
 
     gap = abs(ranked[-1].figure.value - ranked[0].figure.value)
     title = f"Weakest slice: {_slice_name(ranked[0])} with {measure.title} {numbers.amount(ranked[0].figure.value)}"

@@ -37,7 +37,7 @@ def monitored(periods: tuple[PerformancePeriod, ...], offline: Estimate | None, 
         axes.set_xticks(range(len(periods)), labels, rotation=turned, fontsize=9.5)
         axes.set_xlim(-0.5, len(periods) - 0.5)
         axes.margins(y=0.15)
-        axes.set_ylabel(measure.title)
+        axes.set_ylabel(clipped(measure.title, 24))
 
     labelled = numbers.count(sum(period.labelled for period in periods))
     logged = numbers.count(sum(period.predictions for period in periods))
@@ -50,7 +50,7 @@ def monitored(periods: tuple[PerformancePeriod, ...], offline: Estimate | None, 
 
 def retraining(outcome: Retraining) -> Markup:
     """Draw the candidate's figure beside the champion's."""
-    metric = outcome.measure.title
+    metric = clipped(outcome.measure.title, 24)
     arms = [
         ("naive", f"{outcome.champion or 'champion'}", outcome.champion_figure),
         ("model", f"{outcome.candidate or 'candidate'}", outcome.candidate_figure),
