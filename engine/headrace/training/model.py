@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from headrace.core.errors import DefinitionError
+from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.evaluation.gates import AtLeast, AtMost, Gate, Improves, MaxGap, gate_json
+from headrace.evaluation.measures import metrics_of
 from headrace.evaluation.task import DEFAULT_AT, Question, Task
 from headrace.features import Expression, FeatureSet
 from headrace.training.objectives import Metric, find_objective
@@ -101,6 +102,14 @@ class Model:
         if bool(self.group_by) != (settings.task is Task.RANKING):
             needs = "needs" if settings.task is Task.RANKING else "has no use for"
             raise DefinitionError(f"model '{self.name}': objective '{self.objective}' {needs} group_by")
+        known = metrics_of(self.question)
+        for metric in (gate.metric for gate in self.gates if isinstance(gate, _GATES)):
+            if metric not in known:
+                raise DefinitionError(
+                    f"model '{self.name}': a gate names metric '{metric}', which objective '{self.objective}' is not "
+                    f"judged by; its metrics: {', '.join(known)}",
+                    hint=did_you_mean(metric, known),
+                )
         if len(set(self.classes)) != len(self.classes):
             raise DefinitionError(f"model '{self.name}': a class is named twice in {list(self.classes)}")
 

@@ -30,6 +30,18 @@ def higher_is_better(metric: str) -> bool | None:
     return HIGHER_IS_BETTER.get(f"{base}@k" if at.isdigit() else metric)
 
 
+def metrics_of(question: Question) -> tuple[str, ...]:
+    """Metrics that gates may name for a question: those of its task whose better direction is known."""
+    if question.task is Task.RANKING:
+        return f"ndcg@{question.at}", f"map@{question.at}"
+    if question.task is Task.REGRESSION:
+        more = [*(["pinball"] if question.quantile is not None else []), *(["poisson_deviance"] * question.counts)]
+        return "rmse", "mae", "r2", *more
+    if question.task is Task.MULTICLASS:
+        return "macro_auc", "log_loss", "accuracy", "brier"
+    return tuple(metrics.HIGHER_IS_BETTER)
+
+
 @dataclass(frozen=True)
 class Measured:
     """Measures of one set of predictions.
