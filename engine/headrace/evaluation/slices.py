@@ -137,7 +137,7 @@ def slice_by(sample: Judged, groups: npt.NDArray[Any], resamples: Resamples, set
             judged.append(_judge(name, sample, rows, resamples.subset(rows), settings))
     judged.sort(key=lambda one: (-one.slice.rows, one.slice.group))
     compared = judged[0].slice.figures if len(judged) > 1 else {}
-    gaps = {name: _gap(judged, name, settings.confidence) for name in compared}
+    gaps = {name: _gap(judged, name, settings.confidence, resamples.n_blocks) for name in compared}
     return Slicing(tuple(one.slice for one in judged), gaps, tuple(left_out))
 
 
@@ -148,7 +148,7 @@ def _judge(
     labels, scores = sample.labels[rows], sample.scores[rows]
     measured = measure(sample.question, labels, scores, resamples, queries, thrifty=True)
     figures = {
-        metric: Figure.of_replicates(value, measured.replicates[metric], settings.confidence)
+        metric: Figure.of_replicates(value, measured.replicates[metric], settings.confidence, blocks=resamples.n_blocks)
         for metric, value in measured.values.items()
     }
     several = sample.question.task is Task.MULTICLASS
@@ -156,9 +156,9 @@ def _judge(
     return _OfGroup(Slice(name, labels.size, rate, mean, figures), measured.replicates)
 
 
-def _gap(judged: list[_OfGroup], metric: str, confidence: float) -> Gap:
+def _gap(judged: list[_OfGroup], metric: str, confidence: float, blocks: int) -> Gap:
     ranked = sorted(judged, key=lambda one: one.slice.figures[metric].value)
     lowest, highest = ranked[0], ranked[-1]
     value = highest.slice.figures[metric].value - lowest.slice.figures[metric].value
     replicates = highest.replicates[metric] - lowest.replicates[metric]
-    return Gap(highest.slice.group, lowest.slice.group, Figure.of_replicates(value, replicates, confidence))
+    return Gap(highest.slice.group, lowest.slice.group, Figure.of_replicates(value, replicates, confidence, blocks=blocks))
