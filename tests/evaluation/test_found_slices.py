@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from headrace.evaluation.conditions import Condition, Table, node_conditions, words
