@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headrace.core.errors import InvalidInputError, NotFoundError, did_you_mean
 from headrace.evaluation.assessment import Assessment, EvaluationSettings, Replicates, assess
+from headrace.evaluation.examined import Examined
 from headrace.evaluation.figures import Figure
 from headrace.evaluation.measures import higher_is_better
 from headrace.evaluation.metrics import Scores
@@ -79,6 +80,7 @@ class Evaluation:
         baselines: name -> baseline; `base_rate` is among them, except of a ranking.
         slicings: column -> its groups.
         settings: how the figures were made.
+        examined: what else was looked at, as far as it was.
     """
 
     rows: int
@@ -87,6 +89,7 @@ class Evaluation:
     baselines: Mapping[str, Baseline]
     slicings: Mapping[str, Slicing]
     settings: EvaluationSettings
+    examined: Examined = field(default_factory=Examined)
 
     def figure(self, metric: str) -> Figure:
         """The model's figure for a metric.
@@ -108,6 +111,7 @@ class Evaluation:
             "baselines": {name: baseline.to_json() for name, baseline in self.baselines.items()},
             "slicings": {column: slicing.to_json() for column, slicing in self.slicings.items()},
             "settings": asdict(self.settings),
+            **self.examined.to_json(),
         }
 
 
