@@ -11,6 +11,7 @@ from headrace.evaluation.fairness import Fairness
 from headrace.evaluation.found_slices import FoundSlices
 from headrace.evaluation.paired.slices import SliceContest
 from headrace.evaluation.robustness import Robustness
+from headrace.evaluation.thresholds import ThresholdChoice, ThresholdRule, threshold_json
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class Examined:
     """Further findings that gates may judge; what was not looked at is None or absent.
 
     Attributes:
-        decisions: what follows at the model's threshold.
+        threshold: the model's threshold, chosen before the judged rows were looked at.
+        rule: how it was chosen.
+        decisions: what follows at the threshold.
         fairness: sensitive column -> decisions by group.
         found_slices: slices nobody declared.
         robustness: what broken inputs cost.
@@ -39,6 +42,8 @@ class Examined:
         absent: rival -> why it is not there.
     """
 
+    threshold: ThresholdChoice | None = None
+    rule: ThresholdRule | None = None
     decisions: Decisions | None = None
     fairness: Mapping[str, Fairness] = field(default_factory=dict)
     found_slices: FoundSlices | None = None
@@ -51,7 +56,9 @@ class Examined:
         contests: dict[str, dict[str, Any]] = {}
         for (rival, metric), groups in self.contests.items():
             contests.setdefault(rival, {})[metric] = [one.to_json() for one in groups]
+        rule = threshold_json(self.rule) if self.rule else None
         found: dict[str, Any] = {
+            "threshold": {**self.threshold.to_json(), "rule": rule} if self.threshold else None,
             "decisions": self.decisions.to_json() if self.decisions else None,
             "fairness": {column: one.to_json() for column, one in self.fairness.items()},
             "found_slices": self.found_slices.to_json() if self.found_slices else None,

@@ -9,7 +9,9 @@ from headrace.evaluation.gates_of_groups import Fair, SliceFloor
 from headrace.evaluation.gates_of_rivals import CHAMPION, NonInferior, Superior
 from headrace.evaluation.gates_of_use import AtThreshold, Calibrated, Robust
 
-GATES = (AtLeast, AtMost, AtThreshold, Calibrated, Fair, Improves, MaxGap, NonInferior, Robust, SliceFloor, Superior)
+__all__ = ["CHAMPION", "GATES", "need_champion", "sensitive_columns", "sliced_columns"]
+
+GATES = (AtLeast, AtMost, MaxGap, Improves, NonInferior, Superior, SliceFloor, Fair, AtThreshold, Calibrated, Robust)
 
 
 def sliced_columns(gates: Sequence[Gate]) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.core.errors import DefinitionError, did_you_mean
+from headrace.core.hashing import finite_or_none
 from headrace.evaluation.decisions import Worth, rates
 from headrace.evaluation.metrics import Labels, Scores
 
@@ -102,6 +103,10 @@ class ThresholdChoice:
     threshold: float
     held: bool
     curve: dict[str, list[float | None]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Encode as JSON data; an infinite threshold is null: nobody is acted on."""
+        return {"value": finite_or_none(self.threshold), "held": self.held, "curve": self.curve}
 
 
 def threshold_json(rule: ThresholdRule) -> dict[str, Any]:
