@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headrace.core.errors import InvalidInputError, NotFoundError, did_you_mean
 from headrace.evaluation.assessment import Assessment, EvaluationSettings, Replicates, assess
+from headrace.evaluation.examined import Examined
 from headrace.evaluation.figures import Figure
 from headrace.evaluation.measures import higher_is_better
 from headrace.evaluation.metrics import Scores
@@ -80,6 +81,7 @@ class Evaluation:
         slicings: column -> its groups.
         settings: how the figures were made.
         metric: the metric that leads: of the headline, slices and comparisons.
+        examined: what else was looked at, as far as it was.
     """
 
     rows: int
@@ -89,6 +91,7 @@ class Evaluation:
     slicings: Mapping[str, Slicing]
     settings: EvaluationSettings
     metric: str = "auc"
+    examined: Examined = field(default_factory=Examined)
 
     def figure(self, metric: str) -> Figure:
         """The model's figure for a metric.
@@ -111,6 +114,7 @@ class Evaluation:
             "baselines": {name: baseline.to_json() for name, baseline in self.baselines.items()},
             "slicings": {column: slicing.to_json() for column, slicing in self.slicings.items()},
             "settings": asdict(self.settings),
+            **self.examined.to_json(),
         }
 
 
@@ -128,7 +132,19 @@ def evaluate(sample: Sample, settings: EvaluationSettings | None = None) -> Eval
     baselines = {}
     for name, scores in {**naive, **sample.baselines}.items():
         assessment, own = assess(question, sample.labels, np.asarray(scores), resamples, settings, queries)
-        baselines[name] = Baseline(assessment, _improvement(model, replicates, assessment, own, settings.confidence))
+        gained = improvements(replicates, own)
+        baselines[name] = Baseline(
+            assessment,
+            {
+                metric: Figure.of_replicates(
+                    direction(metric) * (model.figures[metric].value - assessment.figures[metric].value),
+                    draws,
+                    settings.confidence,
+                    blocks=resamples.n_blocks,
+                )
+                for metric, draws in gained.items()
+            },
+        )
     return Evaluation(
         rows=sample.labels.size,
         positives=int(sample.labels.sum()) if question.task is Task.BINARY else None,
@@ -140,18 +156,15 @@ def evaluate(sample: Sample, settings: EvaluationSettings | None = None) -> Eval
     )
 
 
-def _improvement(
-    model: Assessment, replicates: Replicates, rival: Assessment, rival_replicates: Replicates, confidence: float
-) -> dict[str, Figure]:
-    improvement = {}
-    for metric, own in replicates.items():
-        direction = higher_is_better(metric)
-        if direction is None:
-            continue
-        sign = 1.0 if direction else -1.0
-        value = sign * (model.figures[metric].value - rival.figures[metric].value)
-        improvement[metric] = Figure.of_replicates(value, sign * (own - rival_replicates[metric]), confidence)
-    return improvement
+def direction(metric: str) -> float:
+    """1 where more of a metric is better, -1 where less is, 0 where neither."""
+    higher = higher_is_better(metric)
+    return 0.0 if higher is None else 1.0 if higher else -1.0
+
+
+def improvements(own: Replicates, rival: Replicates) -> dict[str, npt.NDArray[np.float64]]:
+    """Metric -> float64[R], how much better the first is in each draw; metrics without a better side are left out."""
+    return {name: direction(name) * (draws - rival[name]) for name, draws in own.items() if direction(name)}
 
 
 def _check(sample: Sample) -> None:

@@ -34,7 +34,7 @@ def model_card(
         f"# {name}",
         description.strip(),
         _quality(evaluation),
-        _gates(evaluation.get("gates")),
+        _gates(evaluation.get("gates"), evaluation.get("override")),
         _slices(evaluation),
         _inputs(evaluation.get("training", {}), signature),
         _origin(lineage),
@@ -59,14 +59,15 @@ def _quality(evaluation: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _gates(gates: Mapping[str, Any] | None) -> str:
+def _gates(gates: Mapping[str, Any] | None, override: Mapping[str, Any] | None) -> str:
     if not gates:
         return ""
     lines = (
         f"- {'passed' if verdict['passed'] else 'FAILED'}: {verdict['name']} ({verdict['reason']})"
         for verdict in gates["verdicts"]
     )
-    return "\n".join(["## Gates", "", *lines])
+    said = f"Registered although {', '.join(override['gates'])} failed: {override['reason']}" if override else ""
+    return "\n".join(["## Gates", "", *lines, *(["", said] if said else [])])
 
 
 def _slices(evaluation: Mapping[str, Any]) -> str:

@@ -87,9 +87,18 @@ def pack_model(context: RunContext, job: PackingJob) -> Packed:
     name, trained = context.project.model.name, job.trained
     with context.progress.step(f"package {name}", total=3) as step:
         step.note("exact export")
-        graph = export_lightgbm(trained.booster, num_iteration=trained.best_iteration)
+        graph = export_lightgbm(
+            trained.booster, num_iteration=trained.best_iteration, calibrator=trained.calibrator
+        )
         rows = test_rows(job.dataset, job.split.masks(job.dataset.times), trained.names)
-        report = verify_export(trained.booster, graph, rows, run=_runner(), num_iteration=trained.best_iteration)
+        report = verify_export(
+            trained.booster,
+            graph,
+            rows,
+            run=_runner(),
+            num_iteration=trained.best_iteration,
+            calibrator=trained.calibrator,
+        )
         if report.leaf_mismatches or report.max_scaled_diff > MAX_ABS_DIFF:
             raise FailedCheckError(
                 f"the exported graph is not the model: {report.leaf_mismatches} rows in other leaves, largest "

@@ -15,6 +15,7 @@ from headrace.core.hashing import digest_json
 from headrace.core.progress import Progress
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.fingerprint import describe
+from headrace.pipeline.overriding import check_reason
 from headrace.pipeline.project import load_project
 from headrace.pipeline.reporting import write_run_report
 from headrace.pipeline.runner import StageReport, run_stages
@@ -69,6 +70,7 @@ def run_project(
     *,
     progress: Progress,
     fresh: bool = False,
+    override: str | None = None,
     on_open: Callable[[Path, str], None] = lambda _path, _digest: None,
     on_stage: Callable[[StageReport], None] = lambda _report: None,
 ) -> RunResult:
@@ -79,15 +81,17 @@ def run_project(
         home: the workspace.
         progress: where stages report.
         fresh: forget earlier records first; tables, registry and ledger stay.
+        override: why gates that fail shall not stop the run; it is recorded. None: they stop it.
         on_open: told the path and the project's digest.
         on_stage: told each finished or skipped stage.
 
     Raises:
         HeadraceError: what the project or a stage says; the report then shows how far the run came.
     """
+    reason = check_reason(override)
     project, folder = load_project(path)
     workspace = Workspace(home)
-    context = RunContext(project, folder, workspace, load_settings(home=home), progress)
+    context = RunContext(project, folder, workspace, load_settings(home=home), progress, override=reason)
     write_atomic(workspace.project_file, json.dumps({"project": str(folder), "as_typed": str(path)}).encode())
     on_open(path, digest_json(describe(project)))
     if fresh:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.core.errors import InvalidInputError
+from headrace.packaging.calibrator import Calibrator
 from headrace.packaging.export.export import BoosterLike, export_leaf_index
 
 Rows = npt.NDArray[np.float32]
@@ -46,6 +47,7 @@ def verify_export(
     run: Run,
     start_iteration: int = 0,
     num_iteration: int | None = None,
+    calibrator: Calibrator | None = None,
 ) -> ExportReport:
     """Compare an exported model with the booster on the same float32 rows.
 
@@ -56,6 +58,7 @@ def verify_export(
         run: runs a model's only output on rows: (model, float32[n, n_features]) -> array[n, k].
         start_iteration: as in `export_lightgbm`.
         num_iteration: as in `export_lightgbm`.
+        calibrator: as in `export_lightgbm`; the oracle's raw scores go through it.
 
     Raises:
         InvalidInputError: rows are not a float32 matrix.
@@ -69,7 +72,10 @@ def verify_export(
         wide = chunk.astype(np.float64)
         leaves = np.asarray(booster.predict(wide, pred_leaf=True, **used)).reshape(len(chunk), -1)
         mismatches += int(np.count_nonzero(run(leaf_model, chunk) != leaves))
-        expected = np.asarray(booster.predict(wide, **used)).reshape(len(chunk), -1)
+        expected = np.asarray(booster.predict(wide, raw_score=calibrator is not None, **used))
+        if calibrator is not None:
+            expected = calibrator.apply(expected).astype(np.float32)  # what the graph must give, bit for bit
+        expected = expected.reshape(len(chunk), -1)
         answered = run(model, chunk)
         largest = max(largest, max_abs_difference(answered, expected))
         scaled = max(scaled, max_scaled_difference(answered, expected))

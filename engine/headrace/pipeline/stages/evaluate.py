@@ -10,6 +10,8 @@ import numpy as np
 from headrace.evaluation import Sample, compare, gate_json
 from headrace.evaluation.measures import higher_is_better
 from headrace.evaluation.task import Task
+from headrace.evaluation.thresholds import threshold_json
+from headrace.pipeline.champion import champion_digest, champion_rival
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import load_dataset
 from headrace.pipeline.judging import NAIVE, judge_model, test_rows
@@ -32,9 +34,12 @@ class EvaluateStage:
         """Gates, slices and the naive baseline's columns."""
         model = context.project.model
         return {
-            "gates": [gate_json(gate) for gate in model.gates],  # type: ignore[arg-type]
+            "gates": [gate_json(gate) for gate in model.gates],
             "slices": list(model.slice_columns),
             "naive": list(model.naive_by),
+            "sensitive": list(model.sensitive_columns),
+            "threshold": threshold_json(model.threshold) if model.threshold is not None else None,
+            "champion": champion_digest(context),
         }
 
     def outputs(self, context: RunContext) -> list[Path]:  # noqa: ARG002  the protocol's signature
@@ -48,7 +53,8 @@ class EvaluateStage:
         models = context.workspace.models
         with context.progress.step("evaluate", total=3) as step:
             step.note("first version")
-            first = judge_model(dataset, model, model.split, load_trained(models / FULL))
+            rivals = champion_rival(context, dataset)
+            first = judge_model(dataset, model, model.split, load_trained(models / FULL), rivals=rivals)
             step.advance()
             step.note("without window features")
             ablated = load_trained(models / WITHOUT_WINDOWS)
@@ -56,7 +62,7 @@ class EvaluateStage:
             ablation = compare(first.sample, scores)
             step.advance()
             step.note("second version")
-            second = judge_model(dataset, model, model.split, load_trained(models / REFIT))
+            second = judge_model(dataset, model, model.split, load_trained(models / REFIT), rivals=rivals, like=first)
             step.advance()
         metric = model.question.leading
         figure, without = first.evaluation.figure(metric), ablation.champion[metric]
