@@ -1,8 +1,8 @@
 """The record of a run of a project: one a run in which at least one stage ran.
 
 A run that skipped every stage found nothing new and leaves no record. The record begins when the first stage that is
-not skipped starts, so a run that is killed in it is visible as killed; what skipped stages found before is told as well,
-so that a record is complete by itself. Model versions are told by the run that registered them alone.
+not skipped starts, so a run that is killed in it is visible as killed; what skipped stages found before is told as
+well, so that a record is complete by itself. Model versions are told by the run that registered them alone.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from headrace.core.errors import InvalidInputError, did_you_mean
-from headrace.training.runs.records import OBJECTIVE, MetricValue, RunRecord
+from headrace.training.runs.records import OBJECTIVE, SHORT_ID, MetricValue, RunRecord
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ def compare_runs(runs: Sequence[RunRecord], *, metric: str = "") -> Comparison:
         parameters=parameters,
         same_parameters=len(every) - len(parameters),
         metrics=tuple(Difference(name, tuple(run.metrics.get(name) for run in runs)) for name in names),
-        data=_differences(runs, _data),
-        code=_differences(runs, _code),
-        environment=_differences(runs, _environment),
+        data=_differences(runs, _data, gaps=False),
+        code=_differences(runs, _code, gaps=False),
+        environment=_differences(runs, _environment, gaps=False),
     )
 
 
@@ -119,13 +119,22 @@ def _objective(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
     return next(iter(sorted(told) or directed or shared), "")
 
 
-def _differences(runs: Sequence[RunRecord], of: Callable[[RunRecord], Mapping[str, Any]]) -> tuple[Difference, ...]:
-    """Names whose values are not equal in all runs. 1 and 1.0 are equal, 1 and True are not."""
+def _differences(
+    runs: Sequence[RunRecord], of: Callable[[RunRecord], Mapping[str, Any]], *, gaps: bool = True
+) -> tuple[Difference, ...]:
+    """Names whose values are not equal in all runs. 1 and 1.0 are equal, 1 and True are not.
+
+    Args:
+        runs: to compare.
+        of: names and values of one.
+        gaps: whether a run that does not have a name differs from those that do: one that failed early read no data.
+    """
     known = [of(run) for run in runs]
     found = []
     for name in sorted({name for one in known for name in one}):
         values = tuple(one.get(name) for one in known)
-        if any(_key(value) != _key(values[0]) for value in values[1:]):
+        kinds = {_key(value) for value in values if gaps or value is not None}
+        if len(kinds) > 1:
             found.append(Difference(name, values))
     return tuple(found)
 
@@ -141,14 +150,12 @@ def _data(run: RunRecord) -> dict[str, str]:
 
 
 def _code(run: RunRecord) -> dict[str, str]:
+    """Uncommitted changes make a state of the code that no other run has, but for the trials of one run."""
     code = run.start.code
     if code.commit is None:
         return {}
-    return {
-        "commit": f"{code.commit[:12]} with uncommitted changes of run {run.short_id}"
-        if code.is_dirty
-        else code.commit[:12]
-    }
+    owner = (run.start.parent or run.id)[:SHORT_ID]
+    return {"commit": f"{code.commit[:12]} with uncommitted changes of {owner}" if code.is_dirty else code.commit[:12]}
 
 
 def _environment(run: RunRecord) -> dict[str, Any]:
