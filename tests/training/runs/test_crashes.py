@@ -1,4 +1,4 @@
-"""However many processes record at once, and whenever one is killed, every run is whole and nothing acknowledged is lost."""
+"""However many processes record at once, whenever one is killed: runs are whole, nothing acknowledged is lost."""
 
 import signal
 import subprocess

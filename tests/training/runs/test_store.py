@@ -25,7 +25,9 @@ PIPELINE = RunStart(
 
 def test_what_a_run_told_is_found_again(store, clock):
     run = store.begin(PIPELINE)
-    run.parameters({"num_leaves": 31, "split": {"train": "2013-09-01"}, "gates": [{"at_least": 0.7}], "odd": float("nan")})
+    run.parameters(
+        {"num_leaves": 31, "split": {"train": "2013-09-01"}, "gates": [{"at_least": 0.7}], "odd": float("nan")}
+    )
     run.metric("test.auc", 0.77, 0.76, 0.78, higher_is_better=True)
     run.metric("test.bias", float("nan"))
     run.curve("valid.auc", [(1, 0.6), (2, 0.7), (3, float("nan"))])
@@ -85,9 +87,15 @@ def test_what_is_told_is_written_by_the_first_call_a_second_later(store, clock):
     ],
 )
 def test_a_block_that_raises_ends_its_run_with_the_reason(store, error, status, failure):
-    with pytest.raises(type(error)), store.begin(PIPELINE) as run:
-        run.metric("auc", 0.7)
-        raise error
+    run = store.begin(PIPELINE)
+
+    def work():
+        with run:
+            run.metric("auc", 0.7)
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
     found = store.get(run.id)
     assert (found.status, found.failure) == (status, failure)
     assert found.metrics["auc"].value == 0.7

@@ -1,8 +1,8 @@
 """Which parameters decided: functional analysis of variance over the trials of a study.
 
-A forest of regression trees is fitted to (parameters -> metric); a parameter's importance is the share of the forest's
-variance over the searched space that the parameter explains alone. Optuna's implementation on a forest of scikit-learn;
-seeded, so equal trials give equal shares.
+A forest of regression trees is fitted to (parameters -> metric); a parameter's importance is the forest's variance over
+the searched space that the parameter explains alone, as a share of the sum over parameters. Optuna's
+implementation on a forest of scikit-learn; seeded, so equal trials give equal shares.
 
 Reference: Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014.
 """
@@ -23,7 +23,7 @@ _SEED = 0
 
 
 def parameter_importance(parameters: Sequence[Mapping[str, Any]], values: Sequence[float]) -> dict[str, float] | None:
-    """Share of the metric's variance by parameter, largest first.
+    """Share of what parameters explain alone, largest first; shares sum to 1.
 
     Parameters that not every run has, or that never change, are left out.
 

@@ -62,7 +62,7 @@ def _sentence(found: Comparison, importance: dict[str, float] | None) -> str:
         text += outcome.overlap(found, best, runs[1])
     if importance:
         first = next(iter(importance))
-        text += f"; {first} decides most, {numbers.percent(importance[first], 0)} of what the parameters explain"
+        text += f"; {first} decides most, {numbers.percent(importance[first], 0)} of what parameters do alone"
     return f"{text}."
 
 

@@ -64,11 +64,13 @@ def _bars(found: Comparison, importance: dict[str, float]) -> Markup:
         ticks(axes.xaxis, 4)
 
     name, share = top[0]
-    title = f"{name} decides most: {numbers.percent(share, 0)} of the variance of {spelled(found.metric)} explained"
+    title = f"{name} decides most: {numbers.percent(share, 0)} of what parameters alone do to {spelled(found.metric)}"
+    judged = sum(found.value(run) is not None for run in found.runs)
     text = (
-        f"{METHOD} over {numbers.plural(len(found.runs), 'run')}: the share of the metric's variance over the searched "
+        f"{METHOD} over {numbers.plural(judged, 'run')}: the variance of the metric over the searched space that each "
     )
-    text += f"space that each parameter explains alone. Below {MIN_RUNS} runs it is not drawn; a few dozen are a hint."
+    text += "parameter explains alone, as shares of their sum. "
+    text += f"Below {MIN_RUNS} runs it is not drawn; a few dozen are a hint."
     alt = ", ".join(f"{name} {numbers.percent(share)}" for name, share in top)
     return picture("p-importance", Caption(title, text, alt), paint, full=True, height=70 + 24 * len(top))
 
