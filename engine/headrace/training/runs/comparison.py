@@ -84,7 +84,8 @@ def compare_runs(runs: Sequence[RunRecord], *, metric: str = "") -> Comparison:
 
     Args:
         runs: two or more.
-        metric: what to rank them by; empty: the one their `objective` tag names, else the first that all of them have.
+        metric: what to rank them by; empty: the one their `objective` tag names, else the first that most of them
+            have.
 
     Raises:
         InvalidInputError: fewer than two runs, or no run has the metric.
@@ -113,10 +114,16 @@ def compare_runs(runs: Sequence[RunRecord], *, metric: str = "") -> Comparison:
 
 
 def _objective(runs: Sequence[RunRecord], names: Sequence[str]) -> str:
-    told = {run.tags.get(OBJECTIVE, "") for run in runs} & set(names)
-    shared = [name for name in names if all(name in run.metrics for run in runs)]
-    directed = [name for name in shared if all(run.metrics[name].higher_is_better is not None for run in runs)]
-    return next(iter(sorted(told) or directed or shared), "")
+    """The metric that the runs say they were judged by, else the one most of them have, those with a direction first.
+
+    A run that failed has neither, and decides nothing.
+    """
+    told = [run.tags[OBJECTIVE] for run in runs if run.tags.get(OBJECTIVE) in names]
+    if told:
+        return max(sorted(set(told)), key=told.count)
+    having = {name: [run.metrics[name] for run in runs if name in run.metrics] for name in names}
+    directed = {name: all(one.higher_is_better is not None for one in found) for name, found in having.items()}
+    return max(names, key=lambda name: (directed[name], len(having[name])), default="")
 
 
 def _differences(

@@ -80,7 +80,7 @@ class RunStore:
                 tx.execute(sa.insert(RUNS), row)
         except sa.exc.IntegrityError as error:
             raise NotFoundError(f"there is no run '{start.parent}' to belong to") from error
-        except sa.exc.OperationalError as error:
+        except sa.exc.DBAPIError as error:
             raise _unwritten(run, error) from error
         return RunRecorder(self, run, start, clock=self._clock)
 
@@ -127,7 +127,7 @@ class RunStore:
                 pending.write(tx, run)
                 change = sa.update(RUNS).where(RUNS.c.id == run)
                 tx.execute(change.values(seen_at=now, revision=RUNS.c.revision + 1, **ended))
-        except sa.exc.OperationalError as error:
+        except sa.exc.DBAPIError as error:
             raise _unwritten(run, error) from error
 
     def runs(self, query: RunQuery | None = None, *, curves: bool = False) -> tuple[RunRecord, ...]:
@@ -177,7 +177,7 @@ class RunStore:
         return replace(record, start=replace(record.start, environment=json.loads(text or "{}")))
 
 
-def _unwritten(run: str, error: sa.exc.OperationalError) -> UnavailableError:
+def _unwritten(run: str, error: sa.exc.DBAPIError) -> UnavailableError:
     return UnavailableError(
         f"the record of run {run[:8]} cannot be written: {error.orig}", hint="is the disk full, or the database gone?"
     )
