@@ -17,6 +17,7 @@ from headrace.pipeline.context import RunContext
 from headrace.pipeline.fingerprint import describe
 from headrace.pipeline.overriding import check_reason
 from headrace.pipeline.project import load_project
+from headrace.pipeline.recording import recorded
 from headrace.pipeline.reporting import write_run_report
 from headrace.pipeline.runner import StageReport, run_stages
 from headrace.pipeline.stage import Stage, StageRecord
@@ -99,12 +100,15 @@ def run_project(
             workspace.stage_record(stage.name).unlink(missing_ok=True)
     reports: list[StageReport] = []
 
-    def ended(report: StageReport) -> None:
-        reports.append(report)
-        on_stage(report)
-
     try:
-        run_stages([stage() for stage in STAGES], context, on_end=ended)
+        with recorded(context) as diary:
+
+            def ended(report: StageReport) -> None:
+                reports.append(report)
+                diary.stage_ended(report)
+                on_stage(report)
+
+            run_stages([stage() for stage in STAGES], context, on_start=diary.stage_starts, on_end=ended)
     except HeadraceError as error:
         if context.records:
             write_run_report(context, failure=error)
