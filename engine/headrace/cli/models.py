@@ -23,10 +23,10 @@ def models(
     Example: `headrace models late --home build/demo`
     """
     from headrace.core.database import open_database
-    from headrace.packaging import Registry
+    from headrace.pipeline.models import registry_over
 
     workspace = existing_workspace(home)
-    registry = Registry(open_database(workspace.database), workspace.home)
+    registry = registry_over(open_database(workspace.database), workspace)
     answer: dict[str, Any] = {}
     for model in [name] if name else registry.names():
         aliases = registry.aliases(model)

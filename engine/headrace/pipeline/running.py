@@ -65,7 +65,7 @@ class RunResult:
 
 def run_project(
     path: Path,
-    home: Path,
+    home: Path | Workspace,
     *,
     progress: Progress,
     fresh: bool = False,
@@ -76,7 +76,7 @@ def run_project(
 
     Args:
         path: the project's folder or file.
-        home: the workspace.
+        home: the workspace; a folder is taken with the places of models that the environment names.
         progress: where stages report.
         fresh: forget earlier records first; tables, registry and ledger stay.
         on_open: told the path and the project's digest.
@@ -86,8 +86,9 @@ def run_project(
         HeadraceError: what the project or a stage says; the report then shows how far the run came.
     """
     project, folder = load_project(path)
-    workspace = Workspace(home)
-    context = RunContext(project, folder, workspace, load_settings(home=home), progress)
+    settings = load_settings(home=home.home if isinstance(home, Workspace) else home)
+    workspace = home if isinstance(home, Workspace) else Workspace.of(settings)
+    context = RunContext(project, folder, workspace, settings, progress)
     write_atomic(workspace.project_file, json.dumps({"project": str(folder), "as_typed": str(path)}).encode())
     on_open(path, digest_json(describe(project)))
     if fresh:

@@ -11,7 +11,7 @@ from headrace.monitoring import Baseline
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import Dataset, load_dataset
 from headrace.pipeline.packing import Packed, PackingJob, pack_model, reference_features
-from headrace.pipeline.releasing import release_desk
+from headrace.pipeline.releasing import desk_over
 from headrace.pipeline.stage import StageOutcome
 from headrace.pipeline.stages.train import FULL, REFIT
 from headrace.rollout import ReleaseStatus
@@ -28,12 +28,13 @@ class PackageStage:
     code: ClassVar[tuple[str, ...]] = ("core", "packaging", "monitoring", "rollout")
 
     def inputs(self, context: RunContext) -> Any:
-        """The model's name and question, which the model card carries."""
-        return {"model": context.project.model.name, "question": context.project.question}
+        """The model's name and question, which the model card carries, and where models are kept."""
+        named = {"model": context.project.model.name, "question": context.project.question}
+        return named | context.workspace.model_places
 
     def outputs(self, context: RunContext) -> list[Path]:
         """The registry's index and store."""
-        return [context.workspace.database, context.workspace.home / "packages"]
+        return context.workspace.model_files
 
     def run(self, context: RunContext) -> StageOutcome:
         """Package and register both versions; the first becomes champion.
@@ -50,7 +51,7 @@ class PackageStage:
             reference = reference_features(dataset, model.split)
         first = _pack(context, dataset, FULL, judged, reference)
         second = _pack(context, dataset, REFIT, judged["refit"], reference)
-        desk = release_desk(context.database, context.workspace.home, actor=ACTOR, clock=context.clock)
+        desk = desk_over(context.registry, actor=ACTOR, clock=context.clock)
         state = desk.ledger.state(model.name)
         if state.status is not ReleaseStatus.UNRELEASED and state.candidate is not None:
             desk.abort(model.name, reason="a new run begins")
