@@ -24,7 +24,21 @@ _ALONE = "features"
 @cache
 def application() -> typer.Typer:
     """Every command."""
-    from headrace.cli import data, doctor, features, key, load, models, monitor, predict, release, report, run, serve
+    from headrace.cli import (
+        data,
+        doctor,
+        features,
+        key,
+        load,
+        models,
+        monitor,
+        package,
+        predict,
+        release,
+        report,
+        run,
+        serve,
+    )
 
     app = typer.Typer(
         name="headrace",
@@ -47,7 +61,8 @@ def application() -> typer.Typer:
     app.add_typer(release.app, name="release")
     app.command("monitor")(monitor.monitor)
     app.command("report")(report.report)
-    app.command("models")(models.models)
+    app.add_typer(models.app, name="models")
+    app.add_typer(package.app, name="package")
     app.command("doctor")(doctor.doctor)
     return app
 

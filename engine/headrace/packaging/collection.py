@@ -133,6 +133,7 @@ class Keeper:
                     if number in retention.state(tx, name).collected:
                         freed += store.remove(version.digest)
                         removed += 1
+        store.sweep()
         return removed, freed
 
     def _decide(self, tx: sa.Connection, keep_last: int) -> tuple[Decision, ...]:

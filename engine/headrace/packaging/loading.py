@@ -5,6 +5,7 @@ This module is imported by serving: it knows JSON and digests, no training libra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from headrace.core.hashing import SHORT_DIGEST_CHARS, digest_bytes
 from headrace.packaging.manifest import MANIFEST_FILE, Manifest
 from headrace.packaging.package import REQUIRED_FILES, Package
 from headrace.packaging.package_files import FolderFiles, PackageFiles
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,9 @@ def _check_names(present: frozenset[str], manifest: Manifest) -> None:
     unnamed = sorted(set(REQUIRED_FILES) - set(manifest.files))
     if unnamed:
         raise _unnamed(manifest, unnamed[0], there=False)
+    outside = sorted(name for name in manifest.files if not _NAME.fullmatch(name))
+    if outside:  # a package that came in an archive may name anything, and names become paths in the store
+        raise _altered(manifest.digest, f"{outside[0]!r} is no name of a file in a package")
 
 
 def _verified(files: PackageFiles, name: str, manifest: Manifest) -> bytes:

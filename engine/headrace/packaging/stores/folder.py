@@ -74,6 +74,11 @@ class FolderStore:
                     shutil.rmtree(gone, ignore_errors=True)  # what is left of it, the next writer sweeps
         return size_bytes
 
+    def sweep(self) -> None:
+        """Remove scratch folders: whoever holds the lock knows that nobody works in them."""
+        with self._locked():
+            pass
+
     def sign(self, digest: str, name: str, signature: bytes) -> None:
         """Put a signature file beside a package."""
         write_atomic(signatures_folder(self.path(digest)) / name, signature)

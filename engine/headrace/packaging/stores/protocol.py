@@ -65,6 +65,10 @@ class PackageStore(Protocol):
         """
         ...
 
+    def sweep(self) -> None:
+        """Remove what killed writers left, where it can be told from what a writer is at."""
+        ...
+
     def sign(self, digest: str, name: str, signature: bytes) -> None:
         """Put a signature file beside a package; the same name again replaces it.
 
