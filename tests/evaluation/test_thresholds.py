@@ -30,7 +30,9 @@ def rows():
     return rng.random(3_000) < scores, scores
 
 
-rows_of = st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.2, 0.2 + 1e-12, 0.5, 0.9])), min_size=1, max_size=12)
+rows_of = st.lists(
+    st.tuples(st.booleans(), st.sampled_from([0.1, 0.2, 0.2 + 1e-12, 0.5, 0.9])), min_size=1, max_size=12
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -91,7 +93,11 @@ def test_a_constraint_is_held_and_the_next_threshold_would_break_it(rows, rule, 
     if rule.metric == "precision":
         assert not any(holds(t) for t in distinct[distinct < chosen.threshold])
     else:
-        others = distinct[distinct < chosen.threshold][-1:] if beyond == "lower" else distinct[distinct > chosen.threshold][:1]
+        others = (
+            distinct[distinct < chosen.threshold][-1:]
+            if beyond == "lower"
+            else distinct[distinct > chosen.threshold][:1]
+        )
         assert not holds(others[0])
 
 

@@ -121,6 +121,8 @@ def _improvement(evaluation: Evaluation, to: str, metric: str, gate: str) -> Fig
     absence = evaluation.examined.absent.get(to)
     if absence is None:
         known = ", ".join(evaluation.baselines)
-        raise NotFoundError(f"gate '{gate}': no rival '{to}'; known: {known}", hint=did_you_mean(to, evaluation.baselines))
+        raise NotFoundError(
+            f"gate '{gate}': no rival '{to}'; known: {known}", hint=did_you_mean(to, evaluation.baselines)
+        )
     nothing = Figure(math.nan, math.nan, math.nan)
     return Verdict(gate, passed=absence.harmless, figure=nothing, bound=0.0, reason=absence.reason)

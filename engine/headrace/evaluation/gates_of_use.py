@@ -136,7 +136,9 @@ class Robust:
         check_bound("ece", ["ece"], self.at_most)
         unknown = [kind for kind in self.against if kind not in KINDS]
         if unknown or not self.against:
-            raise DefinitionError(f"a model is robust against {', '.join(KINDS)}; not {', '.join(unknown) or 'nothing'}")
+            raise DefinitionError(
+                f"a model is robust against {', '.join(KINDS)}; not {', '.join(unknown) or 'nothing'}"
+            )
 
     @property
     def name(self) -> str:

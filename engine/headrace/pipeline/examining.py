@@ -138,7 +138,10 @@ def _described(subject: Subject) -> dict[str, Any]:
     """What found slices may be described by: declared columns, then the most important features."""
     names = list(subject.trained.importance())[:SLICED_FEATURES]
     columns: dict[str, Any] = {name: subject.rows[:, subject.trained.names.index(name)] for name in names}
-    return {**subject.sample.groups, **{name: values for name, values in columns.items() if name not in subject.sample.groups}}
+    return {
+        **subject.sample.groups,
+        **{name: values for name, values in columns.items() if name not in subject.sample.groups},
+    }
 
 
 def _robustness(subject: Subject, progress: Progress) -> Robustness:

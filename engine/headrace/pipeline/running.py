@@ -67,7 +67,7 @@ class RunResult:
 
 def run_project(
     path: Path,
-    home: Path,
+    home: Path | Workspace,
     *,
     progress: Progress,
     fresh: bool = False,
@@ -79,7 +79,7 @@ def run_project(
 
     Args:
         path: the project's folder or file.
-        home: the workspace.
+        home: the workspace; a folder is taken with the places of models that the environment names.
         progress: where stages report.
         fresh: forget earlier records first; tables, registry and ledger stay.
         override: why gates that fail shall not stop the run; it is recorded. None: they stop it.
@@ -91,8 +91,9 @@ def run_project(
     """
     reason = check_reason(override)
     project, folder = load_project(path)
-    workspace = Workspace(home)
-    context = RunContext(project, folder, workspace, load_settings(home=home), progress, override=reason)
+    settings = load_settings(home=home.home if isinstance(home, Workspace) else home)
+    workspace = home if isinstance(home, Workspace) else Workspace.of(settings)
+    context = RunContext(project, folder, workspace, settings, progress, override=reason)
     write_atomic(workspace.project_file, json.dumps({"project": str(folder), "as_typed": str(path)}).encode())
     on_open(path, digest_json(describe(project)))
     if fresh:
