@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +16,8 @@ from headrace.pipeline.stage import StageOutcome
 from headrace.training import (
     Checkpoint,
     CrossValidation,
+    Screening,
+    TrainedModel,
     TrainingData,
     TrainingSettings,
     calibrated,
@@ -83,14 +85,14 @@ class TrainStage:
         importance = full.importance()
         return StageOutcome(
             headline=f"LightGBM, {full.best_iteration} trees, {stopped}",
-            detail=f"valid {settings.watched.name} {full.best_value:.3f} · {int(data.split.train.sum()):,} rows"
-            + (f" · {len(folds.folds)} folds {folds.mean:.3f} ± {folds.std:.3f}" if folds else ""),
+            detail=" · ".join(_details(full, int(data.split.train.sum()), folds, screening)),
             facts={
                 "trees": full.best_iteration,
                 "stopped_early": stopped == "early stop",
                 "metric": settings.watched.name,
                 "higher_is_better": settings.watched.higher_is_better,
                 "screening": screening.to_json(),
+                "resumed_at": list(full.resumed_at),
                 "folds": folds.to_json() if folds else None,
                 "valid": full.best_value,
                 "curve": [[point.trees, point.value] for point in full.curve],
@@ -105,6 +107,18 @@ class TrainStage:
         """Where a killed training of this stage is gone on from, as long as nothing it depends on has changed."""
         identity = digest_json([part, context.records["features"].inputs_digest, self.inputs(context)])
         return Checkpoint(context.workspace.home / "checkpoints" / f"{part}.json", identity)
+
+
+def _details(trained: TrainedModel, rows: int, folds: CrossValidation | None, screening: Screening) -> Iterator[str]:
+    yield f"valid {trained.settings.watched.name} {trained.best_value:.3f} · {rows:,} rows"
+    if folds:
+        spread = f" ± {folds.std:.3f}" if len(folds.folds) > 1 else ""
+        yield f"{len(folds.folds)} folds {folds.mean:.3f}{spread}"
+    idle = (*screening.empty, *screening.constant)
+    if idle:
+        yield f"{len(idle)} features have one value or none: {', '.join(idle[:3])}{', ...' if len(idle) > 3 else ''}"
+    if trained.resumed_at:
+        yield f"resumed at tree {trained.resumed_at[-1]}"
 
 
 def _constrained(settings: TrainingSettings, names: Collection[str]) -> TrainingSettings:
