@@ -43,7 +43,9 @@ def test_slices_are_named_by_chance_no_more_often_than_alpha():
         rng, columns, blocks = make_rows(1_000 + seed, rows=3_000)
         day = rng.normal(0, 0.2, 80)
         losses = rng.exponential(0.5, 3_000) + day[blocks]
-        named += bool(find_slices(losses, columns, blocks, settings=SearchSettings(replicates=200, min_rows=100)).slices)
+        named += bool(
+            find_slices(losses, columns, blocks, settings=SearchSettings(replicates=200, min_rows=100)).slices
+        )
     assert named <= 19  # 5 % of 200, and three standard errors
 
 

@@ -82,9 +82,7 @@ def test_a_challenger_that_one_group_pays_for_is_refused(judged):
     assert NonInferior(margin=0.15).judge(judged).passed
     assert not NonInferior(margin=0.001).judge(judged).passed
     assert not Superior().judge(judged).passed
-    assert Superior("naive", "brier").judge(judged).passed is (
-        judged.baselines["naive"].improvement["brier"].low > 0
-    )
+    assert Superior("naive", "brier").judge(judged).passed is (judged.baselines["naive"].improvement["brier"].low > 0)
 
 
 def test_a_rival_that_is_not_there_passes_only_where_nothing_can_be_lost(judged):

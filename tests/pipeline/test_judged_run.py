@@ -105,7 +105,13 @@ def test_what_was_asked_travels_in_the_package(folder, first):
     assert document["decisions"]["threshold"] == document["threshold"]["value"]
     assert document["decisions"]["profit_over_nobody"]["low"] > 0
     assert document["fairness"]["group"]["disparities"]["selection_rate"]["ratio"]["value"] > 0.8
-    assert {one["kind"] for one in document["robustness"]["damages"]} == {"nulls", "outliers", "dropped", "noise", "delay"}
+    assert {one["kind"] for one in document["robustness"]["damages"]} == {
+        "nulls",
+        "outliers",
+        "dropped",
+        "noise",
+        "delay",
+    }
     assert document["robustness"]["damages"][0]["feature"] == "risk"
     assert document["found_slices"]["judged"] > 0
     assert document["absent"]["champion"].startswith("no champion of 'bad' is registered yet")

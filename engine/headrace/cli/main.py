@@ -24,7 +24,21 @@ _ALONE = "features"
 @cache
 def application() -> typer.Typer:
     """Every command."""
-    from headrace.cli import data, doctor, features, key, load, models, monitor, predict, release, report, run, serve
+    from headrace.cli import (
+        data,
+        doctor,
+        explain,
+        features,
+        key,
+        load,
+        models,
+        monitor,
+        predict,
+        release,
+        report,
+        run,
+        serve,
+    )
 
     app = typer.Typer(
         name="headrace",
@@ -48,6 +62,7 @@ def application() -> typer.Typer:
     app.command("monitor")(monitor.monitor)
     app.command("report")(report.report)
     app.command("models")(models.models)
+    app.command("explain")(explain.explain)
     app.command("doctor")(doctor.doctor)
     return app
 

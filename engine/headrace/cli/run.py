@@ -44,7 +44,13 @@ def run(
     with ConsoleProgress() as progress:
         printer = _Printer(progress, quiet=as_json)
         result = run_project(
-            project, home, progress=progress, fresh=fresh, override=override, on_open=printer.header, on_stage=printer.stage
+            project,
+            home,
+            progress=progress,
+            fresh=fresh,
+            override=override,
+            on_open=printer.header,
+            on_stage=printer.stage,
         )
     if as_json:
         print_json(result.summary)

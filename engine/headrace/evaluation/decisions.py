@@ -94,7 +94,12 @@ def flag(scores: Scores, threshold: float) -> Flags:
 
 
 def decide_at(
-    labels: Labels, scores: Scores, threshold: float, resamples: Resamples, confidence: float, worth: Worth | None = None
+    labels: Labels,
+    scores: Scores,
+    threshold: float,
+    resamples: Resamples,
+    confidence: float,
+    worth: Worth | None = None,
 ) -> Decisions:
     """Judge the decisions of one threshold.
 

@@ -147,10 +147,7 @@ def evaluate(sample: Sample, settings: EvaluationSettings | None = None) -> Eval
         positives=int(sample.labels.sum()) if question.task is Task.BINARY else None,
         model=model,
         baselines=baselines,
-        slicings={
-            column: slice_by(sample, groups, resamples, settings)
-            for column, groups in sample.groups.items()
-        },
+        slicings={column: slice_by(sample, groups, resamples, settings) for column, groups in sample.groups.items()},
         settings=settings,
     )
 
@@ -172,9 +169,7 @@ def _check(sample: Sample) -> None:
         raise InvalidInputError(f"there is nothing to evaluate: labels have shape {rows}")
     wanted = {Task.BINARY: "bool", Task.REGRESSION: "float64"}.get(task, "int64")
     if sample.labels.dtype.name != wanted:
-        raise InvalidInputError(
-            f"labels must be {wanted}, not {sample.labels.dtype}", hint="drop rows without a label"
-        )
+        raise InvalidInputError(f"labels must be {wanted}, not {sample.labels.dtype}", hint="drop rows without a label")
     of_row: dict[str, npt.NDArray[Any]] = {"blocks": sample.blocks}
     of_row |= {f"group '{name}'": values for name, values in sample.groups.items()}
     if task is Task.RANKING:

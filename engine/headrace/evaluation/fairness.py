@@ -137,7 +137,9 @@ def judge_fairness(
     ]
     disparities = {}
     for metric in FAIRNESS_METRICS:
-        ranked = sorted((group for group in kept if not np.isnan(values[metric][group])), key=values[metric].__getitem__)
+        ranked = sorted(
+            (group for group in kept if not np.isnan(values[metric][group])), key=values[metric].__getitem__
+        )
         if len(ranked) < 2:
             continue
         low, high = ranked[0], ranked[-1]
@@ -180,7 +182,9 @@ def _by_group(
         y_pred=flags[inside].astype(np.int64),
         sensitive_features=texts[inside],
     )
-    found = {metric: {str(group): float(value) for group, value in frame.by_group[metric].items()} for metric in functions}
+    found = {
+        metric: {str(group): float(value) for group, value in frame.by_group[metric].items()} for metric in functions
+    }
     for group in kept:  # fairlearn calls the rate of nobody 0
         own = labels[texts == group]
         if not own.any():
@@ -190,9 +194,7 @@ def _by_group(
     return found
 
 
-def _replicates(
-    labels: Labels, flags: Flags, rows: npt.NDArray[np.intp], resamples: Resamples
-) -> dict[str, Numbers]:
+def _replicates(labels: Labels, flags: Flags, rows: npt.NDArray[np.intp], resamples: Resamples) -> dict[str, Numbers]:
     drawn, right, acted = resamples.subset(rows), labels[rows], flags[rows]
     cells = {"tp": acted & right, "fp": acted & ~right, "fn": ~acted & right, "tn": ~acted & ~right}
     counted = rates({name: drawn.totals(cell.astype(np.float64)) for name, cell in cells.items()})

@@ -184,7 +184,11 @@ def _grow(
 
 
 def _judge(
-    conditions: tuple[Condition, ...], losses: Numbers, inside: npt.NDArray[np.bool_], drawn: Resamples, confidence: float
+    conditions: tuple[Condition, ...],
+    losses: Numbers,
+    inside: npt.NDArray[np.bool_],
+    drawn: Resamples,
+    confidence: float,
 ) -> FoundSlice:
     def means(part: npt.NDArray[np.bool_]) -> Numbers:
         with np.errstate(invalid="ignore"):

@@ -111,8 +111,8 @@ class Calibrated:
         said, rate = bins.mean_score, bins.rate
         off = Figure(rate.value - said, rate.low - said, rate.high - said, rate.error, rate.blocks)
         reason = (
-            f"{broken} of {len(known)} bins significantly off by more than {self.within:g} (Holm); where the model says "
-            f"{said:.3f} the rate is {rate}, p {adjusted[worst]:.3g}"
+            f"{broken} of {len(known)} bins significantly off by more than {self.within:g} (Holm); "
+            f"where the model says {said:.3f} the rate is {rate}, p {adjusted[worst]:.3g}"
         )
         return Verdict(self.name, passed=not broken, figure=off, bound=self.within, reason=reason)
 
@@ -136,7 +136,9 @@ class Robust:
         check_bound("ece", ["ece"], self.at_most)
         unknown = [kind for kind in self.against if kind not in KINDS]
         if unknown or not self.against:
-            raise DefinitionError(f"a model is robust against {', '.join(KINDS)}; not {', '.join(unknown) or 'nothing'}")
+            raise DefinitionError(
+                f"a model is robust against {', '.join(KINDS)}; not {', '.join(unknown) or 'nothing'}"
+            )
 
     @property
     def name(self) -> str:

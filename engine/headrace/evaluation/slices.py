@@ -178,4 +178,6 @@ def _gap(judged: list[_OfGroup], metric: str, confidence: float, blocks: int) ->
     lowest, highest = ranked[0], ranked[-1]
     value = highest.slice.figures[metric].value - lowest.slice.figures[metric].value
     replicates = highest.replicates[metric] - lowest.replicates[metric]
-    return Gap(highest.slice.group, lowest.slice.group, Figure.of_replicates(value, replicates, confidence, blocks=blocks))
+    return Gap(
+        highest.slice.group, lowest.slice.group, Figure.of_replicates(value, replicates, confidence, blocks=blocks)
+    )

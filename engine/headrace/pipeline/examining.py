@@ -55,7 +55,7 @@ class Subject:
         rows: float32[n_test, F], the test part's features in the model's order.
         sample: the test part's labels, scores and blocks.
         rivals: who else is judged.
-        threshold: a choice made before, on rows that this model was not trained on; None: choose on the validation part.
+        threshold: a choice made before, on rows that no model was trained on; None: choose on the validation part.
         thorough: look for weak slices and break inputs even where no gate asks for it.
     """
 
@@ -138,7 +138,10 @@ def _described(subject: Subject) -> dict[str, Any]:
     """What found slices may be described by: declared columns, then the most important features."""
     names = list(subject.trained.importance())[:SLICED_FEATURES]
     columns: dict[str, Any] = {name: subject.rows[:, subject.trained.names.index(name)] for name in names}
-    return {**subject.sample.groups, **{name: values for name, values in columns.items() if name not in subject.sample.groups}}
+    return {
+        **subject.sample.groups,
+        **{name: values for name, values in columns.items() if name not in subject.sample.groups},
+    }
 
 
 def _robustness(subject: Subject, progress: Progress) -> Robustness:

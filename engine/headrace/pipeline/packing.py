@@ -87,9 +87,7 @@ def pack_model(context: RunContext, job: PackingJob) -> Packed:
     name, trained = context.project.model.name, job.trained
     with context.progress.step(f"package {name}", total=3) as step:
         step.note("exact export")
-        graph = export_lightgbm(
-            trained.booster, num_iteration=trained.best_iteration, calibrator=trained.calibrator
-        )
+        graph = export_lightgbm(trained.booster, num_iteration=trained.best_iteration, calibrator=trained.calibrator)
         rows = test_rows(job.dataset, job.split.masks(job.dataset.times), trained.names)
         report = verify_export(
             trained.booster,

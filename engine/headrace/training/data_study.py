@@ -124,7 +124,9 @@ def learning_curve(
         for share in shares:
             kept = np.isin(blocks, ids[: max(1, round(share * ids.size))])
             found, own = study.measured(study.without(~kept), draws)
-            figure = Figure.of_replicates(sign * (value - found), sign * (whole - own), CONFIDENCE, blocks=draws.n_blocks)
+            figure = Figure.of_replicates(
+                sign * (value - found), sign * (whole - own), CONFIDENCE, blocks=draws.n_blocks
+            )
             points.append(StudyPoint(f"{share:.0%} of days", int((training & kept).sum()), found, figure))
             series.append(sign * own)
             step.advance()
@@ -157,7 +159,9 @@ def leave_out(
         for name in names if len(names) > 1 else []:
             step.note(str(name))
             found, own = study.measured(study.without(groups == name), draws)
-            figure = Figure.of_replicates(sign * (value - found), sign * (whole - own), CONFIDENCE, blocks=draws.n_blocks)
+            figure = Figure.of_replicates(
+                sign * (value - found), sign * (whole - own), CONFIDENCE, blocks=draws.n_blocks
+            )
             points.append(StudyPoint(str(name), int((training & (groups == name)).sum()), found, figure))
             step.advance()
     return tuple(sorted(points, key=lambda one: (-one.shortfall.value, one.name)))

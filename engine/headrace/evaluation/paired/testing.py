@@ -10,9 +10,9 @@ import numpy as np
 
 from headrace.core.hashing import finite_or_none
 from headrace.evaluation.figures import Figure
+from headrace.evaluation.metrics import Scores
 from headrace.evaluation.paired.delong import delong
 from headrace.evaluation.slices import Judged
-from headrace.evaluation.metrics import Scores
 from headrace.evaluation.task import Task
 
 FEW_BLOCKS = 12

@@ -15,6 +15,8 @@ from headrace.pipeline.dataset import load_dataset
 from headrace.pipeline.judging import NAIVE, judge_model, test_rows
 from headrace.pipeline.stage import StageOutcome
 from headrace.pipeline.stages.train import FULL, REFIT, WITHOUT_WINDOWS
+from headrace.pipeline.studying import study_data
+from headrace.training.explaining import effects
 from headrace.training.storage import load_trained
 
 SCORE_BINS = 40
@@ -37,6 +39,7 @@ class EvaluateStage:
             "sensitive": list(model.sensitive_columns),
             "threshold": threshold_json(model.threshold) if model.threshold is not None else None,
             "champion": champion_digest(context),
+            "data_study": model.data_study,
         }
 
     def outputs(self, context: RunContext) -> list[Path]:  # noqa: ARG002  the protocol's signature
@@ -51,7 +54,8 @@ class EvaluateStage:
         with context.progress.step("evaluate", total=3) as step:
             step.note("first version")
             rivals = champion_rival(context, dataset)
-            first = judge_model(dataset, model, model.split, load_trained(models / FULL), rivals=rivals)
+            trained = load_trained(models / FULL)
+            first = judge_model(dataset, model, model.split, trained, rivals=rivals)
             step.advance()
             step.note("without window features")
             ablated = load_trained(models / WITHOUT_WINDOWS)
@@ -61,6 +65,7 @@ class EvaluateStage:
             step.note("second version")
             second = judge_model(dataset, model, model.split, load_trained(models / REFIT), rivals=rivals, like=first)
             step.advance()
+        study = study_data(context, dataset, trained, first)
         auc = first.evaluation.figure("auc")
         without = ablation.champion["auc"]
         naive = first.evaluation.baselines.get(NAIVE)
@@ -70,6 +75,8 @@ class EvaluateStage:
             facts={
                 "auc_test": auc.value,
                 "auc_test_without_windows": without.value,
+                "explanations": effects(trained, test_rows(dataset, dataset.masks(model.split), trained.names)),
+                "data_study": study,
                 "evaluation": first.evaluation.to_json(),
                 "scores": _score_counts(first.sample),
                 "gates": first.gates.to_json(),
