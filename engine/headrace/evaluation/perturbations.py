@@ -34,7 +34,7 @@ class RobustnessSettings:
     outlier_share: float = 0.05
     outlier_widths: float = 3.0
     resolution: Mapping[str, float] = field(default_factory=dict)
-    rows: int = 20_000
+    rows: int = 10_000
     replicates: int = 500
     seed: int = 0
 
