@@ -1,4 +1,4 @@
-"""Two models' decisions at their thresholds on the same rows: which is right more often, by a test that fits the rows."""
+"""Two models' decisions at their thresholds on the same rows: which is right more often, by the test that fits."""
 
 from __future__ import annotations
 
