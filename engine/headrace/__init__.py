@@ -101,7 +101,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "headrace.monitoring": ("DriftSettings", "RetrainPolicy"),
     "headrace.pipeline.project": ("Monitoring", "Project", "Release", "UnitChange"),
-    "headrace.training": ("Model", "TimeSplit"),
+    "headrace.training": ("Metric", "Model", "TimeSplit", "WalkForward"),
     "headrace.validation": (
         "Field",
         "ForeignKey",

@@ -1,4 +1,4 @@
-"""`headrace explain`: what a model's features do, and why single rows scored as they did."""
+"""`headrace models explain`: what a model's features do, and why single rows scored as they did."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def explain(
     Contributions are of the raw score (log-odds of a binary model): base + contributions = raw score. They say what the
     model makes of a value, not what the value causes. The trees lie in the workspace the model was trained in.
 
-    Example: `headrace explain late@1 --row 20131105-UA1545-EWR-IAH --home build/demo`
+    Example: `headrace models explain late@1 --row 20131105-UA1545-EWR-IAH --home build/demo`
     """
     from headrace.pipeline.explaining import explain as explain_version
     from headrace.pipeline.running import reopen

@@ -27,16 +27,17 @@ def application() -> typer.Typer:
     from headrace.cli import (
         data,
         doctor,
-        explain,
         features,
         key,
         load,
         models,
         monitor,
+        package,
         predict,
         release,
         report,
         run,
+        runs,
         serve,
     )
 
@@ -52,6 +53,7 @@ def application() -> typer.Typer:
     )
     app.callback()(_main)
     app.command("run")(run.run)
+    app.add_typer(runs.app, name="runs")
     app.add_typer(data.app, name="data")
     app.add_typer(features.app, name=_ALONE)
     app.command("serve")(serve.serve)
@@ -61,8 +63,8 @@ def application() -> typer.Typer:
     app.add_typer(release.app, name="release")
     app.command("monitor")(monitor.monitor)
     app.command("report")(report.report)
-    app.command("models")(models.models)
-    app.command("explain")(explain.explain)
+    app.add_typer(models.app, name="models")
+    app.add_typer(package.app, name="package")
     app.command("doctor")(doctor.doctor)
     return app
 

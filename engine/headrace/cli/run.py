@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headrace.cli.console import ConsoleProgress, JsonOption, print_json
-from headrace.cli.options import DEFAULT_HOME, HomeOption
+from headrace.cli.options import DEFAULT_HOME, HomeOption, PackagesOption, RegistryOption, named_workspace
 from headrace.core.hashing import SHORT_DIGEST_CHARS
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ def run(
     project: Annotated[Path, typer.Argument(help="The project: a folder that holds project.py, or the file itself.")],
     *,
     home: HomeOption = DEFAULT_HOME,
+    registry: RegistryOption = None,
+    packages: PackagesOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every stage, whatever was done before.")] = False,
     override: Annotated[
         str | None,
@@ -43,9 +45,10 @@ def run(
 
     with ConsoleProgress() as progress:
         printer = _Printer(progress, quiet=as_json)
+        workspace = named_workspace(home, registry, packages)
         result = run_project(
             project,
-            home,
+            workspace,
             progress=progress,
             fresh=fresh,
             override=override,

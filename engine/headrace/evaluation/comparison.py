@@ -67,7 +67,7 @@ def compare(
     challenger: Sample,
     champion_scores: Scores,
     *,
-    metric: str = "auc",
+    metric: str = "",
     margin: float = 0.005,
     settings: EvaluationSettings | None = None,
     threshold: float | None = None,
@@ -77,7 +77,7 @@ def compare(
     Args:
         challenger: the rows with the challenger's scores.
         champion_scores: float64[n], the champion's scores of the same rows.
-        metric: which metric decides.
+        metric: which metric decides; empty is the one that leads the question.
         margin: a challenger worse by less than this, at the low end of the interval, is not inferior.
         settings: replicates, confidence, seed.
         threshold: where both models act; their decisions are then compared too. Binary models only.
@@ -94,6 +94,7 @@ def compare(
         question=challenger.question,
         queries=challenger.queries,
     )
+    metric = metric or challenger.question.leading
     settings = settings or EvaluationSettings()
     evaluation = evaluate(paired, settings)
     rival = evaluation.baselines["champion"]

@@ -44,7 +44,7 @@ class Sample:
     base_rate: float | npt.NDArray[np.float64]
     groups: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     baselines: Mapping[str, Scores] = field(default_factory=dict)
-    question: Question = Question()
+    question: Question = field(default_factory=Question)
     queries: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
@@ -80,6 +80,7 @@ class Evaluation:
         baselines: name -> baseline; `base_rate` is among them, except of a ranking.
         slicings: column -> its groups.
         settings: how the figures were made.
+        metric: the metric that leads: of the headline, slices and comparisons.
         examined: what else was looked at, as far as it was.
     """
 
@@ -89,6 +90,7 @@ class Evaluation:
     baselines: Mapping[str, Baseline]
     slicings: Mapping[str, Slicing]
     settings: EvaluationSettings
+    metric: str = "auc"
     examined: Examined = field(default_factory=Examined)
 
     def figure(self, metric: str) -> Figure:
@@ -107,6 +109,7 @@ class Evaluation:
         return {
             "rows": self.rows,
             "positives": self.positives,
+            "metric": self.metric,
             "model": self.model.to_json(),
             "baselines": {name: baseline.to_json() for name, baseline in self.baselines.items()},
             "slicings": {column: slicing.to_json() for column, slicing in self.slicings.items()},
@@ -146,6 +149,7 @@ def evaluate(sample: Sample, settings: EvaluationSettings | None = None) -> Eval
         baselines=baselines,
         slicings={column: slice_by(sample, groups, resamples, settings) for column, groups in sample.groups.items()},
         settings=settings,
+        metric=question.leading,
     )
 
 
@@ -172,14 +176,18 @@ def _check(sample: Sample) -> None:
     if task is Task.RANKING:
         of_row["queries"] = np.empty(0) if sample.queries is None else sample.queries
     outputs = (*rows, len(sample.question.classes)) if task is Task.MULTICLASS else rows
-    predictions = {"scores": sample.scores} | {f"baseline '{n}'": values for n, values in sample.baselines.items()}
+    predictions = {"scores": sample.scores} | dict(sample.baselines)
     for shape, arrays in ((rows, of_row), (outputs, predictions)):
         for name, values in arrays.items():
             if values.shape != shape:
                 raise InvalidInputError(f"{name} has shape {values.shape}, labels have {rows}")
     for name, values in predictions.items():
-        if task in {Task.BINARY, Task.MULTICLASS}:
-            if not ((values >= 0) & (values <= 1)).all():
-                raise InvalidInputError(f"{name} must be probabilities in [0, 1], without NaN")
-        elif np.isnan(values).any():
-            raise InvalidInputError(f"{name} must be numbers, without NaN")
+        _check_predictions(name, values, task)
+
+
+def _check_predictions(name: str, values: Scores, task: Task) -> None:
+    if task in {Task.BINARY, Task.MULTICLASS}:
+        if not ((values >= 0) & (values <= 1)).all():
+            raise InvalidInputError(f"{name} must be probabilities in [0, 1], without NaN")
+    elif np.isnan(values).any():
+        raise InvalidInputError(f"{name} must be numbers, without NaN")

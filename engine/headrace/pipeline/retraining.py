@@ -56,7 +56,7 @@ def retrain(context: RunContext, dataset: Dataset, decision: RetrainDecision, ne
     judgement = judge_model(dataset, model, split, trained, rivals=rivals)
     chosen = judgement.evaluation.examined.threshold
     compared = compare(judgement.sample, rival, threshold=chosen.threshold if chosen else None)
-    verdicts = judgement.gates.verdicts
+    verdicts, metric = judgement.gates.verdicts, model.question.leading
     found: dict[str, Any] = {
         "outcome": "rejected",
         "trigger": decision.trigger.value if decision.trigger else "",
@@ -64,10 +64,11 @@ def retrain(context: RunContext, dataset: Dataset, decision: RetrainDecision, ne
         "new_labels": new_labels,
         "split": split.to_json(),
         "champion": f"{model.name} {context.records['package'].facts['versions']['first']}",
-        "champion_auc": _ends(compared.champion["auc"]),
+        "metric": metric,
+        "champion_figure": _ends(compared.champion[metric]),
         "candidate": "the retrained model",
-        "candidate_auc": _ends(compared.challenger["auc"]),
-        "difference": _ends(compared.improvement["auc"]),
+        "candidate_figure": _ends(compared.challenger[metric]),
+        "difference": _ends(compared.improvement[metric]),
         "comparison": compared.to_json(),
         "gates_passed": sum(verdict.passed for verdict in verdicts),
         "gates_total": len(verdicts),

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from headrace.core.errors import DefinitionError
+from headrace.core.errors import DefinitionError, did_you_mean
 from headrace.evaluation.gates import Gate, gate_json
 from headrace.evaluation.known_gates import GATES, sensitive_columns, sliced_columns
+from headrace.evaluation.measures import higher_is_better, metrics_of
 from headrace.evaluation.task import DEFAULT_AT, Question, Task
 from headrace.evaluation.thresholds import ThresholdRule, threshold_json
 from headrace.features import Expression, FeatureSet
@@ -29,11 +30,11 @@ class Model:
     Attributes:
         name: the name it is registered under.
         features: the FeatureSet it reads.
-        target: an expression over spine columns: a condition such as `hr.column("arr_delay") > 15` for a binary model, a
-            number for regression, a class for multiclass, a grade of relevance (0, 1, 2, ...) for ranking. Rows where it
-            is null have no label and are neither trained on nor judged.
+        target: an expression over spine columns: a condition such as `hr.column("arr_delay") > 15` for a binary model,
+            a number for regression, a class for multiclass, a grade of relevance (0, 1, 2, ...) for ranking. Rows where
+            it is null have no label and are neither trained on nor judged.
         split: which rows train, validate, test.
-        objective: what LightGBM minimises: `binary`, `multiclass`, `regression`, `quantile`, `poisson`, `lambdarank`, ...
+        objective: what LightGBM minimises: `binary`, `multiclass`, `regression`, `quantile`, `poisson`, `lambdarank`.
         classes: of a multiclass model, the values of the target, in the order of the model's outputs.
         group_by: of a ranking, the spine columns that say which query a row belongs to.
         metric: what early stopping watches, such as `auc` or `rmse`, or an `hr.Metric` of your own; empty is the
@@ -113,10 +114,21 @@ class Model:
         if bool(self.group_by) != (settings.task is Task.RANKING):
             needs = "needs" if settings.task is Task.RANKING else "has no use for"
             raise DefinitionError(f"model '{self.name}': objective '{self.objective}' {needs} group_by")
+        self._check_gates()
         if settings.task is not Task.BINARY and (self.threshold is not None or self.sensitive_columns):
             raise DefinitionError(f"model '{self.name}': decisions at a threshold are for binary models")
         if len(set(self.classes)) != len(self.classes):
             raise DefinitionError(f"model '{self.name}': a class is named twice in {list(self.classes)}")
+
+    def _check_gates(self) -> None:
+        known = metrics_of(self.question)
+        for metric in (getattr(gate, "metric", "") for gate in self.gates):
+            if higher_is_better(metric) is not None and metric not in known:
+                raise DefinitionError(
+                    f"model '{self.name}': a gate names metric '{metric}', which objective '{self.objective}' is not "
+                    f"judged by; its metrics: {', '.join(known)}",
+                    hint=did_you_mean(metric, known),
+                )
 
     @property
     def task(self) -> Task:

@@ -12,7 +12,7 @@ from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import Dataset, load_dataset
 from headrace.pipeline.overriding import Override, failed_gates, person, require_gates
 from headrace.pipeline.packing import Packed, PackingJob, pack_model, reference_features
-from headrace.pipeline.releasing import release_desk
+from headrace.pipeline.releasing import desk_over
 from headrace.pipeline.stage import StageOutcome
 from headrace.pipeline.stages.train import FULL, REFIT
 from headrace.rollout import ReleaseStatus
@@ -29,18 +29,19 @@ class PackageStage:
     code: ClassVar[tuple[str, ...]] = ("core", "packaging", "monitoring", "rollout")
 
     def inputs(self, context: RunContext) -> Any:
-        """The model's name and question, which the model card carries, and why failed gates are set aside."""
+        """The model's name and question, why failed gates are set aside, and where models are kept."""
         judged = context.records["evaluate"].facts
         failed = failed_gates(judged["gates"]) + failed_gates(judged["refit"]["gates"])
         return {
             "model": context.project.model.name,
             "question": context.project.question,
             **({"override": context.override} if failed else {}),
+            **context.workspace.model_places,
         }
 
     def outputs(self, context: RunContext) -> list[Path]:
         """The registry's index and store."""
-        return [context.workspace.database, context.workspace.home / "packages"]
+        return context.workspace.model_files
 
     def run(self, context: RunContext) -> StageOutcome:
         """Package and register both versions; the first becomes champion.
@@ -58,7 +59,7 @@ class PackageStage:
         first = _pack(context, dataset, FULL, _document(judged, set_aside), reference)
         second = _pack(context, dataset, REFIT, _document(judged["refit"], set_aside_again), reference)
         actor = f"{person()}, {ACTOR} --override" if set_aside else ACTOR
-        desk = release_desk(context.database, context.workspace.home, actor=actor, clock=context.clock)
+        desk = desk_over(context.registry, actor=actor, clock=context.clock)
         state = desk.ledger.state(model.name)
         if state.status is not ReleaseStatus.UNRELEASED and state.candidate is not None:
             desk.abort(model.name, reason="a new run begins")
