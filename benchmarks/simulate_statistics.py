@@ -18,13 +18,13 @@ import importlib.util
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headrace.evaluation import EvaluationSettings, NonInferior, SliceFloor, compare, evaluate
-from headrace.evaluation.examined import Examined
+from headrace.evaluation import Calibrated, EvaluationSettings, NonInferior, SliceFloor, compare, evaluate
 from headrace.evaluation.metrics import auc
 from headrace.evaluation.paired import contest_slices
 from headrace.validation.bias import rate_interval
@@ -79,17 +79,19 @@ def gates(worlds: Any, samples: int) -> dict[str, float]:
     bound = worlds.truth(worlds.binary, world, samples=20)["auc"]
     settings = EvaluationSettings(replicates=500)
     floor, rival = SliceFloor("auc", "group", bound, alpha=ALPHA), NonInferior(margin=1e-6, by=["group"], alpha=ALPHA)
-    failed = {"floor on 20 groups": 0, "rival in 20 groups": 0}
+    failed = {"floor on 20 groups": 0, "rival in 20 groups": 0, "reliability of a calibrated model": 0}
+    reliable = Calibrated(within=0.02, alpha=ALPHA)  # the world's own curve is off by less than 0.01
     rng = np.random.default_rng(1)
     for _ in range(samples):
         sample, groups = worlds.grouped(rng, world, GROUPS)
-        judged = evaluate(sample_with(sample, {"group": groups}), settings)
+        judged = evaluate(replace(sample, groups={"group": groups}), settings)
         failed["floor on 20 groups"] += not floor.judge(judged).passed
         challenger, champion = worlds.two_models(rng, world, noise=0.3)
         contests = contest_slices(challenger, champion, {"group": groups}, "auc", settings)
         assert len(contests) == GROUPS
         failed["rival in 20 groups"] += any(one.inferior(rival.alpha, rival.margin) for one in contests)
-        assert isinstance(judged.examined, Examined)
+        probabilities = worlds.calibrated(rng, worlds.World(days=60, rows_a_day=50))
+        failed["reliability of a calibrated model"] += not reliable.judge(evaluate(probabilities, settings)).passed
     return {name: count / samples for name, count in failed.items()}
 
 
@@ -129,12 +131,6 @@ def noise_at_margin(worlds: Any, world: Any) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if true_difference(worlds, world, middle) > -MARGIN else (low, middle)
     return high
-
-
-def sample_with(sample: Any, groups: dict[str, Any]) -> Any:
-    from dataclasses import replace
-
-    return replace(sample, groups=groups)
 
 
 def wilson(rate: float, samples: int) -> tuple[float, float]:

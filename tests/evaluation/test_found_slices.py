@@ -10,6 +10,8 @@ from sklearn.tree import DecisionTreeRegressor
 
 from headrace.evaluation.conditions import Condition, Table, node_conditions, words
 from headrace.evaluation.found_slices import SearchSettings, find_slices, meet
+from headrace.evaluation.losses import surprises
+from headrace.evaluation.metrics import log_losses
 
 
 def make_rows(seed, rows=12_000):
@@ -74,6 +76,17 @@ def test_conditions_read_as_sentences():
         "and seats <= 150.5"
     )
     assert conditions[2].to_json() == {"column": "age", "above": 3.25, "at_most": 9.0, "missing": True}
+
+
+def test_a_hard_slice_is_no_surprise_and_an_overconfident_one_is():
+    rng, columns, blocks = make_rows(35, rows=20_000)
+    hard = columns["origin"] == "EWR"
+    chance = np.where(hard, rng.uniform(0.3, 0.7, 20_000), rng.choice([0.05, 0.95], 20_000))
+    labels = rng.random(20_000) < chance
+    assert str(find_slices(log_losses(labels, chance), columns, blocks).slices[0]) == "origin = EWR"
+    assert find_slices(surprises(labels, chance), columns, blocks).slices == ()
+    sure = np.where(hard, np.where(chance > 0.5, 0.9, 0.1), chance)
+    assert str(find_slices(surprises(labels, sure), columns, blocks).slices[0]) == "origin = EWR"
 
 
 def test_few_rows_or_columns_without_a_split_find_nothing():

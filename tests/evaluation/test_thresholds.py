@@ -20,7 +20,8 @@ from headrace.evaluation.thresholds import (
 
 def confusion(labels, scores, threshold):
     flags = flag(scores, threshold)
-    return (flags & labels).sum(), (flags & ~labels).sum(), (~flags & labels).sum(), (~flags & ~labels).sum()
+    cells = {"tp": flags & labels, "fp": flags & ~labels, "fn": ~flags & labels, "tn": ~flags & ~labels}
+    return {name: cell.sum() for name, cell in cells.items()}
 
 
 @pytest.fixture
@@ -72,10 +73,10 @@ def test_amounts_weigh_rows(rows):
 @pytest.mark.parametrize(
     ("rule", "value", "beyond"),
     [
-        (ConstrainedThreshold("precision", at_least=0.6), lambda tp, fp, fn, tn: tp / (tp + fp), "lower"),
-        (ConstrainedThreshold("recall", at_least=0.8), lambda tp, fp, fn, tn: tp / (tp + fn), "higher"),
-        (ConstrainedThreshold("false_positive_rate", at_most=0.1), lambda tp, fp, fn, tn: fp / (fp + tn), "lower"),
-        (ConstrainedThreshold("selection_rate", at_most=0.05), lambda tp, fp, fn, tn: (tp + fp) / 3_000, "lower"),
+        (ConstrainedThreshold("precision", at_least=0.6), lambda c: c["tp"] / (c["tp"] + c["fp"]), "lower"),
+        (ConstrainedThreshold("recall", at_least=0.8), lambda c: c["tp"] / (c["tp"] + c["fn"]), "higher"),
+        (ConstrainedThreshold("false_positive_rate", at_most=0.1), lambda c: c["fp"] / (c["fp"] + c["tn"]), "lower"),
+        (ConstrainedThreshold("selection_rate", at_most=0.05), lambda c: (c["tp"] + c["fp"]) / 3_000, "lower"),
     ],
 )
 def test_a_constraint_is_held_and_the_next_threshold_would_break_it(rows, rule, value, beyond):
@@ -84,7 +85,7 @@ def test_a_constraint_is_held_and_the_next_threshold_would_break_it(rows, rule, 
     bound = rule.at_least if rule.rising else rule.at_most
 
     def holds(threshold):
-        found = value(*confusion(labels, scores, threshold))
+        found = value(confusion(labels, scores, threshold))
         return found >= bound if rule.rising else found <= bound
 
     assert chosen.held

@@ -49,6 +49,15 @@ def binary(rng: np.random.Generator, world: World) -> Sample:
     return Sample(labels, _sigmoid(1.9 * signal - 0.4), day, 0.3)
 
 
+def calibrated(rng: np.random.Generator, world: World) -> Sample:
+    """A model that is nearly right about its chances: its expected calibration error is near 0, where chance rules."""
+    day = _days(world)
+    signal = rng.normal(size=day.size)
+    weather = rng.normal(0, world.spread, world.days)[day]
+    labels = rng.random(day.size) < _sigmoid(1.2 * signal + weather - 1)
+    return Sample(labels, _sigmoid(1.15 * signal - 0.97), day, 0.3)
+
+
 def regression(rng: np.random.Generator, world: World) -> Sample:
     """Numbers with a day's shift and a day's noise."""
     day = _days(world)
@@ -83,6 +92,7 @@ def ranking(rng: np.random.Generator, world: World) -> Sample:
 
 WORLDS: dict[str, Callable[[np.random.Generator, World], Sample]] = {
     "binary": binary,
+    "calibrated": calibrated,
     "regression": regression,
     "multiclass": multiclass,
     "ranking": ranking,
@@ -104,10 +114,10 @@ def all_figures(sample: Sample, settings: EvaluationSettings) -> dict[str, Figur
     return found
 
 
-def truth(make: Callable[..., Sample], world: World, samples: int = 40) -> dict[str, float]:
+def truth(make: Callable[..., Sample], world: World, samples: int = 20) -> dict[str, float]:
     """What the figures are of ever more days: the mean over large samples."""
     rng = np.random.default_rng(12_345)
-    large = World(400, world.rows_a_day, world.spread)
+    large = World(2_000, world.rows_a_day, world.spread)
     settings = EvaluationSettings(replicates=2)
     found = [{k: f.value for k, f in all_figures(make(rng, large), settings).items()} for _ in range(samples)]
     return {name: float(np.mean([one[name] for one in found])) for name in found[0]}

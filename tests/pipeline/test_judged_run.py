@@ -114,6 +114,7 @@ def test_what_was_asked_travels_in_the_package(folder, first):
     }
     assert document["robustness"]["damages"][0]["feature"] == "risk"
     assert document["found_slices"]["judged"] > 0
+    assert document["overconfident_slices"]["loss"].startswith("log loss beyond")
     assert document["absent"]["champion"].startswith("no champion of 'bad' is registered yet")
     assert document["training"]["calibrator"]["method"] == "platt"
     assert document["baselines"]["uncalibrated"]["calibration"]["bins"]

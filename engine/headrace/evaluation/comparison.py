@@ -8,9 +8,11 @@ from enum import Enum
 from typing import Any
 
 from headrace.evaluation.assessment import EvaluationSettings
+from headrace.evaluation.decisions import flag
 from headrace.evaluation.evaluation import Sample, evaluate
 from headrace.evaluation.figures import Figure
 from headrace.evaluation.metrics import Scores
+from headrace.evaluation.paired.decided import DecisionContest, contest_decisions
 from headrace.evaluation.paired.testing import PairedTest, choose_test
 
 
@@ -35,6 +37,7 @@ class Comparison:
         champion: the champion's figures.
         improvement: metric -> challenger over champion, positive is better, paired.
         test: the test that decided, why this one, and its p-values.
+        decisions: the two models' decisions at a threshold; None where none was given.
     """
 
     metric: str
@@ -44,6 +47,7 @@ class Comparison:
     champion: Mapping[str, Figure]
     improvement: Mapping[str, Figure]
     test: PairedTest
+    decisions: DecisionContest | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Encode as JSON data."""
@@ -55,6 +59,7 @@ class Comparison:
             "champion": {name: figure.to_json() for name, figure in self.champion.items()},
             "improvement": {name: figure.to_json() for name, figure in self.improvement.items()},
             "test": self.test.to_json(),
+            **({"decisions": self.decisions.to_json()} if self.decisions else {}),
         }
 
 
@@ -65,6 +70,7 @@ def compare(
     metric: str = "",
     margin: float = 0.005,
     settings: EvaluationSettings | None = None,
+    threshold: float | None = None,
 ) -> Comparison:
     """Compare two models on the same labelled rows.
 
@@ -74,6 +80,7 @@ def compare(
         metric: which metric decides; empty is the one that leads the question.
         margin: a challenger worse by less than this, at the low end of the interval, is not inferior.
         settings: replicates, confidence, seed.
+        threshold: where both models act; their decisions are then compared too. Binary models only.
 
     Raises:
         InvalidInputError: shapes differ, or scores are no probabilities.
@@ -107,7 +114,17 @@ def compare(
         champion=rival.assessment.figures,
         improvement={**rival.improvement, metric: test.improvement},
         test=test,
+        decisions=_decisions(paired, champion_scores, threshold, settings),
     )
+
+
+def _decisions(
+    challenger: Sample, champion: Scores, threshold: float | None, settings: EvaluationSettings
+) -> DecisionContest | None:
+    if threshold is None:
+        return None
+    flags = flag(challenger.scores, threshold), flag(champion, threshold)
+    return contest_decisions(challenger.labels, *flags, challenger.blocks, settings)
 
 
 def decide(improvement: Figure, margin: float) -> Outcome:

@@ -132,19 +132,16 @@ def evaluate(sample: Sample, settings: EvaluationSettings | None = None) -> Eval
     baselines = {}
     for name, scores in {**naive, **sample.baselines}.items():
         assessment, own = assess(question, sample.labels, np.asarray(scores), resamples, settings, queries)
-        gained = improvements(replicates, own)
-        baselines[name] = Baseline(
-            assessment,
-            {
-                metric: Figure.of_replicates(
-                    direction(metric) * (model.figures[metric].value - assessment.figures[metric].value),
-                    draws,
-                    settings.confidence,
-                    blocks=resamples.n_blocks,
-                )
-                for metric, draws in gained.items()
-            },
-        )
+        gained = {
+            metric: Figure.of_replicates(
+                direction(metric) * (model.figures[metric].value - assessment.figures[metric].value),
+                draws,
+                settings.confidence,
+                blocks=resamples.n_blocks,
+            )
+            for metric, draws in improvements(replicates, own).items()
+        }
+        baselines[name] = Baseline(assessment, gained)
     return Evaluation(
         rows=sample.labels.size,
         positives=int(sample.labels.sum()) if question.task is Task.BINARY else None,

@@ -36,7 +36,8 @@ class Examined:
         rule: how it was chosen.
         decisions: what follows at the threshold.
         fairness: sensitive column -> decisions by group.
-        found_slices: slices nobody declared.
+        found_slices: slices nobody declared where the loss is high; some are hard for any model.
+        overconfident_slices: slices where a binary model loses more than it expects itself to.
         robustness: what broken inputs cost.
         contests: (rival, metric) -> the model against it in each group.
         absent: rival -> why it is not there.
@@ -47,6 +48,7 @@ class Examined:
     decisions: Decisions | None = None
     fairness: Mapping[str, Fairness] = field(default_factory=dict)
     found_slices: FoundSlices | None = None
+    overconfident_slices: FoundSlices | None = None
     robustness: Robustness | None = None
     contests: Mapping[tuple[str, str], tuple[SliceContest, ...]] = field(default_factory=dict)
     absent: Mapping[str, Absence] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Examined:
             "decisions": self.decisions.to_json() if self.decisions else None,
             "fairness": {column: one.to_json() for column, one in self.fairness.items()},
             "found_slices": self.found_slices.to_json() if self.found_slices else None,
+            "overconfident_slices": self.overconfident_slices.to_json() if self.overconfident_slices else None,
             "robustness": self.robustness.to_json() if self.robustness else None,
             "contests": contests,
             "absent": {rival: one.reason for rival, one in self.absent.items()},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -123,37 +124,46 @@ def judge_fairness(
     kept = names[counts >= settings.min_slice_rows].tolist()
     values = _by_group(labels, flags, texts, kept)
     drawn = {name: _replicates(labels, flags, np.flatnonzero(texts == name), resamples) for name in kept}
-
-    def figure(value: float, replicates: Numbers) -> Figure:
-        return Figure.of_replicates(value, replicates, settings.confidence, blocks=resamples.n_blocks)
-
+    measured = _Measured(values, drawn, settings.confidence, resamples.n_blocks)
     rows = [
-        GroupRow(
-            name,
-            int((texts == name).sum()),
-            {metric: figure(values[metric][name], drawn[name][metric]) for metric in FAIRNESS_METRICS},
-        )
+        GroupRow(name, int((texts == name).sum()), {metric: measured.of(metric, name) for metric in FAIRNESS_METRICS})
         for name in kept
     ]
-    disparities = {}
-    for metric in FAIRNESS_METRICS:
-        ranked = sorted(
-            (group for group in kept if not np.isnan(values[metric][group])), key=values[metric].__getitem__
-        )
-        if len(ranked) < 2:
-            continue
-        low, high = ranked[0], ranked[-1]
-        least, most = values[metric][low], values[metric][high]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratios = drawn[low][metric] / drawn[high][metric]
-        disparities[metric] = Disparity(
-            high,
-            low,
-            figure(most - least, drawn[high][metric] - drawn[low][metric]),
-            figure(least / most if most else float("nan"), ratios),
-        )
     rows.sort(key=lambda one: (-one.rows, one.group))
+    found = {metric: measured.disparity(metric) for metric in FAIRNESS_METRICS}
+    disparities = {metric: one for metric, one in found.items() if one is not None}
     return Fairness(tuple(rows), disparities, tuple(names[counts < settings.min_slice_rows].tolist()))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Values and replicates of every metric and group."""
+
+    values: Mapping[str, Mapping[str, float]]
+    drawn: Mapping[str, Mapping[str, Numbers]]
+    confidence: float
+    blocks: int
+
+    def of(self, metric: str, group: str) -> Figure:
+        """One group's figure."""
+        return self._figure(self.values[metric][group], self.drawn[group][metric])
+
+    def disparity(self, metric: str) -> Disparity | None:
+        """The two groups farthest apart; None where fewer than two have the metric."""
+        values = {group: value for group, value in self.values[metric].items() if not np.isnan(value)}
+        if len(values) < 2:
+            return None
+        ranked = sorted(values, key=values.__getitem__)
+        low, high = ranked[0], ranked[-1]
+        least, most = self.drawn[low][metric], self.drawn[high][metric]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratios = least / most
+        ratio = values[low] / values[high] if values[high] else float("nan")
+        difference = self._figure(values[high] - values[low], most - least)
+        return Disparity(high, low, difference, self._figure(ratio, ratios))
+
+    def _figure(self, value: float, replicates: Numbers) -> Figure:
+        return Figure.of_replicates(value, replicates, self.confidence, blocks=self.blocks)
 
 
 def _by_group(
@@ -165,32 +175,22 @@ def _by_group(
 
     if not kept:
         return {metric: {} for metric in FAIRNESS_METRICS}
-
-    def precision(wanted: Any, said: Any) -> float:
-        return float(precision_score(wanted, said, zero_division=np.nan))
-
     functions = {
         "selection_rate": selection_rate,
         "true_positive_rate": true_positive_rate,
         "false_positive_rate": false_positive_rate,
-        "precision": precision,
+        "precision": partial(precision_score, zero_division=np.nan),
     }
     inside = np.isin(texts, kept)
-    frame = MetricFrame(
-        metrics=functions,
-        y_true=labels[inside].astype(np.int64),
-        y_pred=flags[inside].astype(np.int64),
-        sensitive_features=texts[inside],
-    )
+    right, acted = labels[inside].astype(np.int64), flags[inside].astype(np.int64)
+    frame = MetricFrame(metrics=functions, y_true=right, y_pred=acted, sensitive_features=texts[inside])
     found = {
         metric: {str(group): float(value) for group, value in frame.by_group[metric].items()} for metric in functions
     }
-    for group in kept:  # fairlearn calls the rate of nobody 0
+    for group in kept:  # fairlearn calls a share of nobody 0
         own = labels[texts == group]
-        if not own.any():
-            found["true_positive_rate"][group] = float("nan")
-        if own.all():
-            found["false_positive_rate"][group] = float("nan")
+        found["true_positive_rate"][group] = found["true_positive_rate"][group] if own.any() else float("nan")
+        found["false_positive_rate"][group] = found["false_positive_rate"][group] if not own.all() else float("nan")
     return found
 
 

@@ -21,10 +21,10 @@ _METRICS = [name for name in HIGHER_IS_BETTER if name != "ece"]
 class NonInferior:
     """The model is not worse than a rival by the margin or more, shown by the paired interval; in no group is it worse.
 
-    Over all rows what is tested is the requirement: the low end of the paired improvement must lie above -margin. In the
-    groups of `by` it is the breach: a group fails the gate where the model is significantly worse there (Holm over all
-    groups, so that the chance of failing a model that is nowhere worse is at most alpha) and the interval does not say
-    that the loss is within the margin.
+    Over all rows what is tested is the requirement: the low end of the paired improvement must lie above -margin. In
+    the groups of `by` it is the breach: a group fails the gate where the model is significantly worse there (Holm over
+    all groups, so that the chance of failing a model that is nowhere worse is at most alpha) and the interval does not
+    say that the loss is within the margin.
 
     Attributes:
         to: the rival; `champion` is the registered one. Where none is registered yet the gate passes.

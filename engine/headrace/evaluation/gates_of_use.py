@@ -111,8 +111,8 @@ class Calibrated:
         said, rate = bins.mean_score, bins.rate
         off = Figure(rate.value - said, rate.low - said, rate.high - said, rate.error, rate.blocks)
         reason = (
-            f"{broken} of {len(known)} bins significantly off by more than {self.within:g} (Holm); where the model says "
-            f"{said:.3f} the rate is {rate}, p {adjusted[worst]:.3g}"
+            f"{broken} of {len(known)} bins significantly off by more than {self.within:g} (Holm); "
+            f"where the model says {said:.3f} the rate is {rate}, p {adjusted[worst]:.3g}"
         )
         return Verdict(self.name, passed=not broken, figure=off, bound=self.within, reason=reason)
 

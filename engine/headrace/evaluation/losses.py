@@ -27,3 +27,13 @@ def row_losses(
     if question.quantile is not None:
         return "pinball loss", regression.pinball_losses(labels, predictions, question.quantile)
     return "absolute error", np.abs(predictions - labels)
+
+
+def surprises(labels: metrics.Labels, scores: metrics.Scores) -> npt.NDArray[np.float64]:
+    """Log loss of each row beyond what the model itself expects of it, float64[n].
+
+    Mean 0 where probabilities are right, however hard the rows are; above 0 where the model is surer than it should be.
+    """
+    chance = np.clip(scores, metrics.LOG_LOSS_CLIP, 1 - metrics.LOG_LOSS_CLIP)
+    expected = -(chance * np.log(chance) + (1 - chance) * np.log1p(-chance))
+    return metrics.log_losses(labels, scores) - expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ class RobustnessSettings:
     outlier_share: float = 0.05
     outlier_widths: float = 3.0
     resolution: Mapping[str, float] = field(default_factory=dict)
-    rows: int = 20_000
+    rows: int = 10_000
     replicates: int = 500
     seed: int = 0
 
@@ -93,8 +94,9 @@ def perturbations(inputs: Inputs, settings: RobustnessSettings) -> Iterator[Pert
         yield Perturbation("outliers", f"{name} out of range in {settings.outlier_share:.0%} of rows", name, outliers)
         yield Perturbation("dropped", f"{name} missing everywhere", name, dropped)
     yield Perturbation("noise", "every feature off by its measured error", "", lambda: _noisy(inputs, settings))
-    for delay, matrix in inputs.stale.items():
-        yield Perturbation("delay", f"windows and states {delay} late", "", lambda matrix=matrix: matrix)
+    for delay in inputs.stale:
+        late = partial(inputs.stale.__getitem__, delay)
+        yield Perturbation("delay", f"windows and states {delay} late", "", late)
 
 
 def beyond_range(column: Matrix, widths: float) -> float:
@@ -149,7 +151,8 @@ def _noisy(inputs: Inputs, settings: RobustnessSettings) -> Matrix:
     for column, name in enumerate(inputs.names):
         error = settings.resolution.get(name, measured_error(broken[:, column]))
         if error:
-            broken[:, column] += rng.uniform(-error, error, len(broken)).astype(np.float32)
+            moved = rng.uniform(-error, error, len(broken)).astype(np.float32)
+            broken[:, column] += np.where(broken[:, column] == 0, np.float32(0), moved)  # "nothing" is known exactly
     return broken
 
 

@@ -57,8 +57,8 @@ class CostThreshold:
 class ConstrainedThreshold:
     """Hold a constraint, and within it act as well as can be.
 
-    `precision` at least and `false_positive_rate` or `selection_rate` at most: the lowest threshold that holds it, which
-    finds most. `recall` at least: the highest threshold that holds it, which raises the fewest alarms.
+    `precision` at least and `false_positive_rate` or `selection_rate` at most: the lowest threshold that holds it,
+    which finds most. `recall` at least: the highest threshold that holds it, which raises the fewest alarms.
 
     Attributes:
         metric: `precision`, `recall`, `false_positive_rate` or `selection_rate`.
@@ -80,6 +80,13 @@ class ConstrainedThreshold:
         if given is None or other is not None or not 0 <= given <= 1:
             wanted = "at_least" if self.rising else "at_most"
             raise DefinitionError(f"a threshold by {self.metric} needs {wanted}, from 0 to 1, and nothing else")
+
+    @property
+    def bound(self) -> float:
+        """The one of the two that is given."""
+        given = self.at_least if self.rising else self.at_most
+        assert given is not None, "checked when declared"
+        return given
 
     @property
     def rising(self) -> bool:
@@ -164,9 +171,9 @@ def _place(rule: ThresholdRule, known: dict[str, Numbers]) -> tuple[int, bool]:
         return int(np.argmax(known["profit"])), True
     values = known[rule.metric]
     if rule.metric == "recall":
-        return int(np.argmax(values >= rule.at_least)), True  # everybody reaches any recall
+        return int(np.argmax(values >= rule.bound)), True  # everybody reaches any recall
     with np.errstate(invalid="ignore"):
-        holds = values >= rule.at_least if rule.rising else values <= rule.at_most
+        holds = values >= rule.bound if rule.rising else values <= rule.bound
     return (int(np.flatnonzero(holds)[-1]), True) if holds.any() else (0, False)
 
 

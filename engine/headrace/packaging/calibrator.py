@@ -87,7 +87,7 @@ class Isotonic:
         knots, values = np.array(self.knots), np.array(self.values)
         inside = np.fmin(np.fmax(raw, knots[0]), knots[-1])
         place = np.searchsorted(knots[1:-1], inside, "right")
-        return np.minimum(values[place] + self.slopes[place] * (inside - knots[place]), values[place + 1])
+        return np.asarray(np.minimum(values[place] + self.slopes[place] * (inside - knots[place]), values[place + 1]))
 
     def to_json(self) -> dict[str, Any]:
         """Encode as JSON data."""

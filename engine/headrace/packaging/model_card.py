@@ -35,6 +35,7 @@ def model_card(
         description.strip(),
         _quality(evaluation),
         _gates(evaluation.get("gates"), evaluation.get("override")),
+        _decisions(evaluation),
         _slices(evaluation),
         _inputs(evaluation.get("training", {}), signature),
         _origin(lineage),
@@ -68,6 +69,23 @@ def _gates(gates: Mapping[str, Any] | None, override: Mapping[str, Any] | None) 
     )
     said = f"Registered although {', '.join(override['gates'])} failed: {override['reason']}" if override else ""
     return "\n".join(["## Gates", "", *lines, *(["", said] if said else [])])
+
+
+def _decisions(evaluation: Mapping[str, Any]) -> str:
+    """What follows at the threshold, and on which groups it falls."""
+    decisions = evaluation.get("decisions")
+    if not decisions:
+        return ""
+    at = "nobody" if decisions["threshold"] is None else f"scores of {decisions['threshold']:.4g} and above"
+    lines = ["## Decisions", "", f"Acting on {at}:", ""]
+    lines += [f"- {metric}: {_figure(figure)}" for metric, figure in decisions["figures"].items()]
+    for column, found in evaluation.get("fairness", {}).items():
+        for metric, one in found["disparities"].items():
+            ratio = _figure(one["ratio"])
+            lines.append(f"- {metric} of {column} {one['lowest']} over {one['highest']}: {ratio}")
+        if found["insufficient"]:
+            lines.append(f"- too few rows of {column}: {', '.join(found['insufficient'])}")
+    return "\n".join(lines)
 
 
 def _slices(evaluation: Mapping[str, Any]) -> str:

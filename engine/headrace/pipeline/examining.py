@@ -14,7 +14,7 @@ from headrace.evaluation.decisions import decide_at, flag
 from headrace.evaluation.examined import Absence
 from headrace.evaluation.fairness import judge_fairness
 from headrace.evaluation.found_slices import find_slices
-from headrace.evaluation.losses import row_losses
+from headrace.evaluation.losses import row_losses, surprises
 from headrace.evaluation.paired import SliceContest, contest_slices
 from headrace.evaluation.perturbations import Inputs
 from headrace.evaluation.resampling import Resamples
@@ -55,7 +55,7 @@ class Subject:
         rows: float32[n_test, F], the test part's features in the model's order.
         sample: the test part's labels, scores and blocks.
         rivals: who else is judged.
-        threshold: a choice made before, on rows that this model was not trained on; None: choose on the validation part.
+        threshold: a choice made before, on rows that no model was trained on; None: choose on the validation part.
         thorough: look for weak slices and break inputs even where no gate asks for it.
     """
 
@@ -72,14 +72,12 @@ class Subject:
 
 def examine(subject: Subject, settings: EvaluationSettings, progress: Progress | None = None) -> Examined:
     """Look at everything the model's task and declaration allow."""
-    model, sample = subject.model, subject.sample
+    model = subject.model
     examined = Examined(contests=_contests(subject, settings), absent=subject.rivals.absent)
     if model.task is Task.BINARY and (model.threshold is not None or model.sensitive_columns):
         examined = _decisions(subject, settings, examined)
     if subject.thorough and model.task is not Task.RANKING:
-        loss, losses = row_losses(sample.question, sample.labels, sample.scores)
-        found = find_slices(losses, _described(subject), sample.blocks, loss=loss)
-        examined = replace(examined, found_slices=found)
+        examined = _weak_slices(subject, examined)
     asked = any(isinstance(gate, Robust) for gate in model.gates)
     if (subject.thorough or asked) and model.task in ROBUST_METRICS:
         examined = replace(examined, robustness=_robustness(subject, progress or SilentProgress()))
@@ -132,6 +130,17 @@ def _contests(subject: Subject, settings: EvaluationSettings) -> dict[tuple[str,
             rival = subject.sample.baselines[gate.to]
             found[gate.to, gate.metric] = contest_slices(subject.sample, rival, groups, gate.metric, settings)
     return found
+
+
+def _weak_slices(subject: Subject, examined: Examined) -> Examined:
+    sample, columns = subject.sample, _described(subject)
+    loss, losses = row_losses(sample.question, sample.labels, sample.scores)
+    examined = replace(examined, found_slices=find_slices(losses, columns, sample.blocks, loss=loss))
+    if subject.model.task is not Task.BINARY:
+        return examined
+    beyond = surprises(sample.labels, sample.scores)
+    found = find_slices(beyond, columns, sample.blocks, loss="log loss beyond the model's own expectation")
+    return replace(examined, overconfident_slices=found)
 
 
 def _described(subject: Subject) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def retrain(context: RunContext, dataset: Dataset, decision: RetrainDecision, ne
     rival = champion.predict(test_rows(dataset, dataset.masks(split), champion.names))
     rivals = Rivals({CHAMPION: rival}) if need_champion(model.gates) else None
     judgement = judge_model(dataset, model, split, trained, rivals=rivals)
-    compared = compare(judgement.sample, rival)
+    chosen = judgement.evaluation.examined.threshold
+    compared = compare(judgement.sample, rival, threshold=chosen.threshold if chosen else None)
     verdicts, metric = judgement.gates.verdicts, model.question.leading
     found: dict[str, Any] = {
         "outcome": "rejected",
@@ -68,6 +69,7 @@ def retrain(context: RunContext, dataset: Dataset, decision: RetrainDecision, ne
         "candidate": "the retrained model",
         "candidate_figure": _ends(compared.challenger[metric]),
         "difference": _ends(compared.improvement[metric]),
+        "comparison": compared.to_json(),
         "gates_passed": sum(verdict.passed for verdict in verdicts),
         "gates_total": len(verdicts),
     }

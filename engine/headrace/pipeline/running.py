@@ -65,7 +65,7 @@ class RunResult:
     reports: tuple[StageReport, ...]
 
 
-def run_project(
+def run_project(  # noqa: PLR0913  as many options as the command
     path: Path,
     home: Path | Workspace,
     *,

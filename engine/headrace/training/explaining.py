@@ -19,7 +19,7 @@ from headrace.training.trained import TrainedModel
 
 Numbers = npt.NDArray[np.float64]
 
-SAMPLED_ROWS = 1_000  # contributions of a row cost a thousand times its prediction
+SAMPLED_ROWS = 500  # contributions of a row cost a thousand times its prediction
 
 
 @dataclass(frozen=True)
@@ -152,3 +152,11 @@ def summarise_effects(
         missing = float(own[~known].mean()) if own.shape[1] == 1 and not known.all() else float("nan")
         effects.append(FeatureEffect(name, float(np.abs(own).mean()) if own.size else 0.0, direction, missing))
     return tuple(sorted(effects, key=lambda one: (-one.mean_abs, one.name)))
+
+
+def effects(trained: TrainedModel, values: npt.NDArray[np.float32], *, rows: int = SAMPLED_ROWS) -> dict[str, Any]:
+    """What each feature does over a sample of rows, as JSON data; empty for linear leaves, which have none."""
+    if trained.settings.params.get("linear_tree"):
+        return {}
+    found = summarise_effects(trained, values, rows=rows)
+    return {"rows": min(rows, len(values)), "features": [one.to_json() for one in found]}

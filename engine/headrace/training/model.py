@@ -51,9 +51,11 @@ class Model:
         trusted: features that are known before the outcome although they tell it nearly alone.
         slice_by: spine columns whose groups are judged one by one; columns of `MaxGap` gates are added.
         naive_by: spine columns whose historical rate is the naive baseline.
-        calibration: `platt` or `isotonic`: a curve over raw scores, fitted to the validation part, in the exported graph.
+        calibration: `platt` or `isotonic`: a curve over raw scores, fitted to the validation part and exported.
         threshold: how the score from which rows are acted on is chosen, on the validation part.
         sensitive: spine columns whose groups decisions are judged by for fairness; columns of `Fair` gates are added.
+        data_study: train on parts of the training rows too, and say what more rows would bring and which months help;
+            costs some ten trainings.
         seed: of every random draw.
     """
 
@@ -80,6 +82,7 @@ class Model:
     calibration: str = ""
     threshold: ThresholdRule | None = None
     sensitive: Sequence[str] = ()
+    data_study: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

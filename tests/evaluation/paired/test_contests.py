@@ -66,3 +66,14 @@ def test_a_decline_within_the_margin_is_not_inferior(make_sample, quick):
     assert one.p_inferior < 0.05
     assert one.inferior(0.05, margin=0.0)
     assert not one.inferior(0.05, margin=0.05)
+
+
+def test_decisions_are_compared_by_whole_blocks_where_rows_depend_on_each_other(make_sample, champion_scores, quick):
+    found = compare(make_sample(), champion_scores, settings=quick, threshold=0.3).decisions
+    assert found.test == "sign flip of blocks"
+    assert found.improvement.value == pytest.approx((found.only_challenger_right - found.only_champion_right) / 6_000)
+    assert found.p_value < 0.05
+    alone = compare(make_sample(blocks=np.arange(6_000)), champion_scores, settings=quick, threshold=0.3)
+    assert alone.decisions.test == "McNemar (mid-p)"
+    assert alone.to_json()["decisions"]["p_value"] == pytest.approx(found.p_value, abs=0.05)
+    assert compare(make_sample(), champion_scores, settings=quick).decisions is None

@@ -93,3 +93,16 @@ def test_json_that_is_no_calibrator_is_refused(body):
 def test_a_curve_that_does_not_rise_is_refused(knots, values):
     with pytest.raises(InvalidInputError, match="isotonic"):
         Isotonic(knots, values)
+
+
+def test_a_platt_curve_keeps_the_form_that_the_native_runtime_recognises():
+    from headrace.serving.runtime.forest import open_forest
+
+    booster, rows = make_booster(), make_rows(1_000)
+    if open_forest(export_lightgbm(booster), "plain") is None:
+        pytest.skip("the native extension is not built")
+    for calibrator in CALIBRATORS[:3]:
+        graph = export_lightgbm(booster, calibrator=calibrator)
+        forest = open_forest(graph, "calibrated")
+        assert forest is not None
+        np.testing.assert_array_equal(forest.run((rows,))[0], run(graph, rows))

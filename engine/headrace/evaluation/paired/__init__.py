@@ -4,6 +4,7 @@ Pure statistics of arrays: it must not know which model is champion, or what fol
 """
 
 from headrace.evaluation.paired.corrections import adjusted_p_values, holm
+from headrace.evaluation.paired.decided import DecisionContest, contest_decisions
 from headrace.evaluation.paired.delong import DeLong, delong
 from headrace.evaluation.paired.mcnemar import McNemar, mcnemar
 from headrace.evaluation.paired.permutation import sign_flip_p_value
@@ -12,11 +13,13 @@ from headrace.evaluation.paired.testing import PairedTest, choose_test
 
 __all__ = [
     "DeLong",
+    "DecisionContest",
     "McNemar",
     "PairedTest",
     "SliceContest",
     "adjusted_p_values",
     "choose_test",
+    "contest_decisions",
     "contest_slices",
     "delong",
     "holm",

@@ -3,7 +3,7 @@
 Rows must be independent of each other. Rows of one day that share weather are not: its intervals are then too short,
 and the block bootstrap is right.
 Reference: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988); Sun and Xu, IEEE Signal Processing Letters 21 (2014)
-for the midranks that make it O(n log n).
+for an O(n log n) form.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from headrace.evaluation.figures import Figure
 from headrace.evaluation.metrics import Labels, Scores
+from headrace.monitoring.performance import placements
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,4 @@ def delong(labels: Labels, first: Scores, second: Scores, *, confidence: float =
 def _placements(labels: Labels, scores: Scores) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Of each positive the share of negatives below it, of each negative that of positives above; ties count half."""
     positives, negatives = scores[labels], scores[~labels]
-    ranks = _midranks(scores)
-    above = (ranks[labels] - _midranks(positives)) / negatives.size
-    below = 1.0 - (ranks[~labels] - _midranks(negatives)) / positives.size
-    return above, below
-
-
-def _midranks(values: Scores) -> npt.NDArray[np.float64]:
-    """Ranks from 1, equal values sharing the mean of theirs."""
-    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2.0)[codes], np.float64)
+    return placements(positives, np.sort(negatives)), 1.0 - placements(negatives, np.sort(positives))

@@ -36,7 +36,7 @@ class BoosterLike(Protocol):
         ...
 
 
-def export_lightgbm(
+def export_lightgbm(  # noqa: PLR0913  predict's own arguments, and what is made of them
     source: BoosterLike | str,
     *,
     input_name: str = "features",

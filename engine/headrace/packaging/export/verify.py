@@ -39,7 +39,7 @@ class ExportReport:
     max_scaled_diff: float
 
 
-def verify_export(
+def verify_export(  # noqa: PLR0913  predict's own arguments, and what is made of them
     booster: BoosterLike,
     model: bytes,
     rows: Rows,

@@ -18,6 +18,8 @@ from headrace.pipeline.judging import NAIVE, judge_model, test_rows
 from headrace.pipeline.report.model import spelled
 from headrace.pipeline.stage import StageOutcome
 from headrace.pipeline.stages.train import FULL, REFIT, WITHOUT_WINDOWS
+from headrace.pipeline.studying import study_data
+from headrace.training.explaining import effects
 from headrace.training.storage import load_trained
 
 SCORE_BINS = 40
@@ -40,6 +42,7 @@ class EvaluateStage:
             "sensitive": list(model.sensitive_columns),
             "threshold": threshold_json(model.threshold) if model.threshold is not None else None,
             "champion": champion_digest(context),
+            "data_study": model.data_study,
         }
 
     def outputs(self, context: RunContext) -> list[Path]:  # noqa: ARG002  the protocol's signature
@@ -54,7 +57,8 @@ class EvaluateStage:
         with context.progress.step("evaluate", total=3) as step:
             step.note("first version")
             rivals = champion_rival(context, dataset)
-            first = judge_model(dataset, model, model.split, load_trained(models / FULL), rivals=rivals)
+            trained = load_trained(models / FULL)
+            first = judge_model(dataset, model, model.split, trained, rivals=rivals)
             step.advance()
             step.note("without window features")
             ablated = load_trained(models / WITHOUT_WINDOWS)
@@ -66,6 +70,7 @@ class EvaluateStage:
             step.advance()
         metric = model.question.leading
         figure, without = first.evaluation.figure(metric), ablation.champion[metric]
+        study = study_data(context, dataset, trained, first)
         naive = first.evaluation.baselines.get(NAIVE)
         return StageOutcome(
             headline=f"test {spelled(metric)} {figure} · without windows {without.value:.3f}",
@@ -75,6 +80,8 @@ class EvaluateStage:
                 "higher_is_better": bool(higher_is_better(metric)),
                 "figure_test": figure.value,
                 "figure_test_without_windows": without.value,
+                "explanations": effects(trained, test_rows(dataset, dataset.masks(model.split), trained.names)),
+                "data_study": study,
                 "evaluation": first.evaluation.to_json(),
                 "scores": _score_counts(first.sample),
                 "gates": first.gates.to_json(),

@@ -56,8 +56,8 @@ class PackageStage:
         dataset = load_dataset(context)
         with context.progress.step("reference statistics"):
             reference = reference_features(dataset, model.split)
-        first = _pack(context, dataset, FULL, _documented(judged, set_aside), reference)
-        second = _pack(context, dataset, REFIT, _documented(judged["refit"], set_aside_again), reference)
+        first = _pack(context, dataset, FULL, _document(judged, set_aside), reference)
+        second = _pack(context, dataset, REFIT, _document(judged["refit"], set_aside_again), reference)
         actor = f"{person()}, {ACTOR} --override" if set_aside else ACTOR
         desk = desk_over(context.registry, actor=actor, clock=context.clock)
         state = desk.ledger.state(model.name)
@@ -88,14 +88,14 @@ class PackageStage:
 
 def _pack(context: RunContext, dataset: Dataset, part: str, judged: dict[str, Any], reference: Baseline) -> Packed:
     trained = load_trained(context.workspace.models / part)
-    document = {**judged["evaluation"], "training": trained.to_json()}
+    document = {**judged, "training": trained.to_json()}
     return pack_model(context, PackingJob(dataset, context.project.model.split, trained, document, reference))
 
 
-def _documented(judged: dict[str, Any], override: Override | None) -> dict[str, Any]:
-    """The package's evaluation document, with what was overridden."""
+def _document(judged: dict[str, Any], override: Override | None) -> dict[str, Any]:
+    """The package's evaluation document, with the gates and what was overridden."""
     document = {**judged["evaluation"], "gates": judged["gates"]}
-    return {"evaluation": document | ({"override": override.to_json()} if override else {})}
+    return document | ({"override": override.to_json()} if override else {})
 
 
 def _overrides(context: RunContext, packed: Sequence[tuple[Packed, Override | None]]) -> list[dict[str, Any]]:
