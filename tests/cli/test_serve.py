@@ -21,6 +21,8 @@ ELSEWHERE = {
     "on_ready",
     "database",  # of --home
     "store",
+    "package_cache",
+    "trusted_keys",  # a list of options, of the environment where none is given
     "response_cache_bytes",  # --cache-mb
     "certificate",  # --tls-cert
     "key",  # --tls-key

@@ -2,13 +2,9 @@
 
 import gzip
 import re
-import subprocess
-import sys
-import time
 
 import polars as pl
 import pytest
-from pyarrow.fs import S3FileSystem
 
 from headrace.core.errors import SourceError
 from headrace.data import CsvSource, DeltaSource, JsonLinesSource, ParquetSource, ingest
@@ -17,36 +13,9 @@ KEY = {"access_key": "any", "secret_key": "any", "region": "us-east-1"}
 COLUMNS = {"id": "int64", "v": "string"}
 
 
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory):
-    """The address of a server that ends with the tests."""
-    log = tmp_path_factory.mktemp("s3") / "log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"], stdout=out, stderr=subprocess.STDOUT
-        )
-    try:
-        until = time.monotonic() + 60
-        while not (found := re.search(r"Running on (http://127\.0\.0\.1:\d+)", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.05)
-        yield found.group(1)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
 @pytest.fixture
-def bucket(endpoint, monkeypatch):
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_ALLOW_HTTP": "true",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    system = S3FileSystem(endpoint_override=endpoint, allow_bucket_creation=True, **KEY)
-    system.create_dir("shop")
-    return system
+def bucket(s3_bucket):
+    return s3_bucket
 
 
 def put(system, path, content):
@@ -91,8 +60,8 @@ def test_an_object_that_changed_is_told_by_its_content(bucket):
 
 
 @pytest.mark.usefixtures("bucket")
-def test_a_delta_table(store, endpoint):
-    storage = {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true", "AWS_S3_ALLOW_UNSAFE_RENAME": "true"}
+def test_a_delta_table(store, s3_server):
+    storage = {"AWS_ENDPOINT_URL": s3_server, "AWS_ALLOW_HTTP": "true", "AWS_S3_ALLOW_UNSAFE_RENAME": "true"}
     pl.DataFrame({"id": [1, 2], "v": ["a", "b"]}).write_delta("s3://shop/lake", storage_options=storage)
     pl.DataFrame({"id": [3], "v": ["c"]}).write_delta("s3://shop/lake", mode="append", storage_options=storage)
     ingest(DeltaSource("s3://shop/lake", COLUMNS, storage=storage), store, "t")

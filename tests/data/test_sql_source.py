@@ -1,10 +1,7 @@
 """Queries of SQLite and PostgreSQL become typed rows; the databases are real ones."""
 
 import datetime as dt
-import importlib.util
 import sqlite3
-import sys
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -13,11 +10,6 @@ from headrace.core.errors import DefinitionError, SourceError
 from headrace.data import Decimal, Load, LocalTime, Preparation, SqlSource, Watermark, ingest
 
 pytest.importorskip("adbc_driver_sqlite", reason="needs headrace[sources]")
-
-_spec = importlib.util.spec_from_file_location("postgres_server", Path(__file__).with_name("postgres.py"))
-postgres = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = postgres
-_spec.loader.exec_module(postgres)
 
 
 def read(source, **options):
@@ -99,23 +91,19 @@ class TestDeclaration:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    reason = postgres.missing()
-    if reason is not None:
-        pytest.skip(reason)
-    with postgres.running(tmp_path_factory.mktemp("pg")) as uri:
-        from adbc_driver_postgresql import dbapi
+def server(postgres_server):
+    from adbc_driver_postgresql import dbapi
 
-        with dbapi.connect(uri) as connection, connection.cursor() as cursor:
-            cursor.execute(
-                "CREATE TABLE trips AS SELECT i AS id, i * 0.25 AS price_n, (i * 0.25)::float8 AS price,"
-                " 'n' || i AS name,"
-                " '2013-03-10 00:00:00+00'::timestamptz + i * interval '1 minute' AS at,"
-                " '2013-03-10 01:00:00'::timestamp + i * interval '1 minute' AS local, i % 2 = 0 AS even"
-                " FROM generate_series(1, 20000) AS i"
-            )
-            connection.commit()
-        yield uri
+    with dbapi.connect(postgres_server) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE trips AS SELECT i AS id, i * 0.25 AS price_n, (i * 0.25)::float8 AS price,"
+            " 'n' || i AS name,"
+            " '2013-03-10 00:00:00+00'::timestamptz + i * interval '1 minute' AS at,"
+            " '2013-03-10 01:00:00'::timestamp + i * interval '1 minute' AS local, i % 2 = 0 AS even"
+            " FROM generate_series(1, 20000) AS i"
+        )
+        connection.commit()
+    return postgres_server
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,14 @@ def make_package(tmp_path: Path, make_contents: Callable[..., PackageContents]) 
     return make
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Every test of the index runs on both databases."""
+    return tmp_path / "registry.db" if request.param == "sqlite" else request.getfixturevalue("postgres_database")
+
+
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(open_database(tmp_path / "registry.db"), tmp_path / "home")
+def registry(database: Path | str, tmp_path: Path) -> Iterator[Registry]:
+    engine = open_database(database)
+    yield Registry(engine, tmp_path / "home")
+    engine.dispose()

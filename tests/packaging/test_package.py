@@ -173,7 +173,7 @@ def test_the_writer_still_gives_the_golden_bytes(tmp_path, make_contents):
 def test_loading_a_package_imports_no_training_or_columnar_library(tmp_path):
     shutil.copytree(GOLDEN, tmp_path / "p")
     program = (
-        "import sys; from pathlib import Path; from headrace.packaging.package import load_package; "
+        "import sys; from pathlib import Path; from headrace.packaging.loading import load_package; "
         "import headrace.packaging.registry; load_package(Path(sys.argv[1])).signature; "
         f"print([name for name in {TRAINING_LIBRARIES} if name in sys.modules])"
     )

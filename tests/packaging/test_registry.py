@@ -9,13 +9,15 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql
 
 from headrace.core.clock import ManualClock
 from headrace.core.database import open_database
 from headrace.core.errors import CorruptedError, InvalidInputError, NotFoundError
 from headrace.packaging import AliasMove, Registry
+from headrace.packaging.collection import Keeper
 from headrace.packaging.package import MODEL_FILE, REQUIRED_FILES
-from headrace.packaging.registry_schema import ALIAS_MOVES, VERSIONS
+from headrace.packaging.registry_schema import ALIAS_MOVES, RETENTION, VERSIONS
 
 AT = datetime(2013, 12, 1, 12, tzinfo=UTC)
 
@@ -55,8 +57,8 @@ def test_the_stored_package_survives_its_source(registry, make_package):
     assert version.path.name == version.digest
 
 
-def test_creation_time_comes_from_the_clock(tmp_path, make_package):
-    registry = Registry(open_database(tmp_path / "r.db"), tmp_path, clock=ManualClock(start=AT))
+def test_creation_time_comes_from_the_clock(registry, tmp_path, make_package):
+    registry = Registry(registry.engine, tmp_path, clock=ManualClock(start=AT))
     assert registry.register("late", make_package().path).created_at == AT
     assert registry.get("late", 1).created_at == AT
 
@@ -143,14 +145,15 @@ def test_history_tells_who_moved_which_alias_when_and_why(registry, make_package
     ]
 
 
-def test_history_survives_a_restart(tmp_path, make_package):
-    registry = Registry(open_database(tmp_path / "r.db"), tmp_path)
+def test_history_survives_a_restart(database, tmp_path, make_package):
+    registry = Registry(open_database(database), tmp_path)
     registry.register("late", make_package().path)
     moved = move(registry, 1)
     registry.engine.dispose()
-    again = Registry(open_database(tmp_path / "r.db"), tmp_path)
+    again = Registry(open_database(database), tmp_path)
     assert again.history("late") == (moved,)
     assert again.resolve("late").version == 1
+    again.engine.dispose()
 
 
 def test_previous_is_where_the_alias_was_before_its_last_move(registry, make_package):
@@ -194,10 +197,11 @@ def test_an_alias_is_a_word(registry, make_package, alias):
         move(registry, 1, alias)
 
 
-@pytest.mark.parametrize("table", [VERSIONS, ALIAS_MOVES], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [VERSIONS, ALIAS_MOVES, RETENTION], ids=lambda table: table.name)
 def test_nothing_is_ever_changed_or_deleted(registry, make_package, table):
     registry.register("late", make_package().path)
     move(registry, 1)
+    Keeper(registry, "ann").pin("late@1", reason="audit")
     for statement in (sa.update(table).values(name="other"), sa.delete(table)):
         with pytest.raises(sa.exc.IntegrityError, match="append-only"), registry.engine.begin() as tx:
             tx.execute(statement)
@@ -207,8 +211,12 @@ def test_nothing_is_ever_changed_or_deleted(registry, make_package, table):
 def test_a_row_cannot_be_replaced_by_its_number_or_by_its_digest(registry, make_package, version):
     registered = registry.register("late", make_package().path)
     forged = {"name": "late", "version": version, "digest": registered.digest, "created_at": "1970-01-01T00:00:00"}
+    insert = sa.insert(VERSIONS).prefix_with("OR REPLACE").values(forged)
+    if registry.engine.dialect.name == "postgresql":
+        key = ["name", "version"] if version == 1 else ["name", "digest"]
+        insert = postgresql.insert(VERSIONS).values(forged).on_conflict_do_update(index_elements=key, set_=forged)
     with pytest.raises(sa.exc.IntegrityError, match="append-only"), registry.engine.begin() as tx:
-        tx.execute(sa.insert(VERSIONS).prefix_with("OR REPLACE").values(forged))
+        tx.execute(insert)
     assert registry.versions("late") == (registered,)
 
 

@@ -10,7 +10,7 @@ import typer
 from headrace.cli import data_answers as tell
 from headrace.cli import data_profile, data_validate
 from headrace.cli.console import JsonOption
-from headrace.cli.options import DEFAULT_HOME, HomeOption, existing_workspace
+from headrace.cli.options import DEFAULT_HOME, HomeOption, existing_workspace, named_workspace
 from headrace.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def vacuum(
     from headrace.pipeline.pinned import pinned_digests
 
     store = open_store(home)
-    pinned = pinned_digests(home)
+    pinned = pinned_digests(named_workspace(home))
     done = {
         name: store.vacuum(name, keep=timedelta(days=keep_days), pinned=pinned, is_dry=dry_run)
         for name in tables or store.names()

@@ -32,6 +32,7 @@ def application() -> typer.Typer:
         load,
         models,
         monitor,
+        package,
         predict,
         release,
         report,
@@ -62,7 +63,8 @@ def application() -> typer.Typer:
     app.add_typer(release.app, name="release")
     app.command("monitor")(monitor.monitor)
     app.command("report")(report.report)
-    app.command("models")(models.models)
+    app.add_typer(models.app, name="models")
+    app.add_typer(package.app, name="package")
     app.command("doctor")(doctor.doctor)
     return app
 

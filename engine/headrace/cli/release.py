@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headrace.cli.console import JsonOption, print_json, print_table
-from headrace.cli.options import DEFAULT_HOME, HomeOption, existing_workspace
+from headrace.cli.options import DEFAULT_HOME, HomeOption, PackagesOption, RegistryOption, existing_workspace
 
 if TYPE_CHECKING:
     from headrace.rollout import Releases, ReleaseState
@@ -32,10 +33,12 @@ def start(
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the traffic it takes first.")] = 0.05,
     reason: ReasonOption = "",
     home: HomeOption = DEFAULT_HOME,
+    registry: RegistryOption = None,
+    packages: PackagesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send a share of the traffic to a candidate version. The same key always meets the same version."""
-    state = _desk(home).start(model, version, share=share, reason=reason)
+    state = _desk(home, registry, packages).start(model, version, share=share, reason=reason)
     _show(state, as_json=as_json)
 
 
@@ -46,37 +49,58 @@ def share(
     *,
     reason: ReasonOption = "",
     home: HomeOption = DEFAULT_HOME,
+    registry: RegistryOption = None,
+    packages: PackagesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Change the candidate's share. Keys that met the candidate keep meeting it while the share grows."""
-    state = _desk(home).set_share(model, share, reason=reason)
+    state = _desk(home, registry, packages).set_share(model, share, reason=reason)
     _show(state, as_json=as_json)
 
 
 @app.command("promote")
 def promote(
-    model: ModelArgument, *, reason: ReasonOption = "", home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
+    model: ModelArgument,
+    *,
+    reason: ReasonOption = "",
+    home: HomeOption = DEFAULT_HOME,
+    registry: RegistryOption = None,
+    packages: PackagesOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the candidate the champion: model, plan, thresholds and reference statistics move together."""
-    state = _desk(home).promote(model, reason=reason)
+    state = _desk(home, registry, packages).promote(model, reason=reason)
     _show(state, as_json=as_json)
 
 
 @app.command("rollback")
 def rollback(
-    model: ModelArgument, *, reason: ReasonOption = "", home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
+    model: ModelArgument,
+    *,
+    reason: ReasonOption = "",
+    home: HomeOption = DEFAULT_HOME,
+    registry: RegistryOption = None,
+    packages: PackagesOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Go back: withdraw the candidate where one is out, else return to the champion before this one."""
-    state = _desk(home).rollback(model, reason=reason)
+    state = _desk(home, registry, packages).rollback(model, reason=reason)
     _show(state, as_json=as_json)
 
 
 @app.command("status")
-def status(model: ModelArgument, *, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def status(
+    model: ModelArgument,
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    registry: RegistryOption = None,
+    packages: PackagesOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show where a model's release stands, and its ledger."""
     from headrace.pipeline.releasing import event_json, state_json
 
-    desk = _desk(home)
+    desk = _desk(home, registry, packages)
     events = [event_json(event) for event in desk.ledger.events(model)]
     state = desk.ledger.state(model)
     if as_json:
@@ -88,10 +112,10 @@ def status(model: ModelArgument, *, home: HomeOption = DEFAULT_HOME, as_json: Js
     print_table(columns, [[row[0], row[1][:19], *row[2:]] for row in rows])
 
 
-def _desk(home: HomeOption) -> Releases:
+def _desk(home: Path, registry: str | None, packages: str | None) -> Releases:
     from headrace.pipeline.releasing import open_desk
 
-    return open_desk(existing_workspace(home), actor=getpass.getuser())
+    return open_desk(existing_workspace(home, registry, packages), actor=getpass.getuser())
 
 
 def _show(state: ReleaseState, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headrace.cli.console import ConsoleProgress, JsonOption, print_json
-from headrace.cli.options import DEFAULT_HOME, HomeOption
+from headrace.cli.options import DEFAULT_HOME, HomeOption, PackagesOption, RegistryOption, named_workspace
 from headrace.core.hashing import SHORT_DIGEST_CHARS
 
 if TYPE_CHECKING:
@@ -19,7 +19,17 @@ def run(
     project: Annotated[Path, typer.Argument(help="The project: a folder that holds project.py, or the file itself.")],
     *,
     home: HomeOption = DEFAULT_HOME,
+    registry: RegistryOption = None,
+    packages: PackagesOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every stage, whatever was done before.")] = False,
+    override: Annotated[
+        str | None,
+        typer.Option(
+            "--override",
+            metavar="REASON",
+            help="Register versions although a gate failed. The reason is recorded in the package and the registry.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run every stage of a project: ingest, validate, features, train, evaluate, package, serve, release, monitor.
@@ -27,14 +37,23 @@ def run(
     A stage whose inputs did not change since the last run is skipped. A killed run goes on where it stopped.
     Ends with `report.html` (for people) and `summary.json` (for scripts) in `--home`.
 
+    A failed gate ends the run before anything is registered, unless `--override "REASON"` says why it shall not.
+
     Example: `headrace run examples/flights --home build/demo`
     """
     from headrace.pipeline.running import run_project
 
     with ConsoleProgress() as progress:
         printer = _Printer(progress, quiet=as_json)
+        workspace = named_workspace(home, registry, packages)
         result = run_project(
-            project, home, progress=progress, fresh=fresh, on_open=printer.header, on_stage=printer.stage
+            project,
+            workspace,
+            progress=progress,
+            fresh=fresh,
+            override=override,
+            on_open=printer.header,
+            on_stage=printer.stage,
         )
     if as_json:
         print_json(result.summary)

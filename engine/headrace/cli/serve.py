@@ -11,7 +11,7 @@ import typer
 
 from headrace.cli import serve_options as options
 from headrace.cli.console import JsonOption, print_json
-from headrace.cli.options import DEFAULT_HOME, HomeOption
+from headrace.cli.options import DEFAULT_HOME, HomeOption, PackagesOption, RegistryOption
 
 if TYPE_CHECKING:
     from headrace.serving import ReadyInfo, ServingConfig
@@ -24,6 +24,8 @@ def serve(
     models: options.Models = None,
     *,
     home: HomeOption = DEFAULT_HOME,
+    registry: RegistryOption = None,
+    packages: PackagesOption = None,
     repository: options.Repository = None,
     watch: options.Watch = False,
     poll_ms: options.PollMs = 200,
@@ -49,6 +51,7 @@ def serve(
     tls_key: options.TlsKey = None,
     client_ca: options.ClientCa = None,
     access: options.Access = None,
+    trusted_keys: options.TrustedKeys = None,
     max_message_bytes: options.MaxMessageBytes = 64 * 1024 * 1024,
     max_header_bytes: options.MaxHeaderBytes = 16 * 1024,
     max_connections: options.MaxConnections = 10_000,
@@ -98,8 +101,13 @@ def _config(given: dict[str, Any]) -> ServingConfig:
         "on_ready": lambda ready: _announce(ready, as_json=as_json),
     }
     if given["models"]:
-        workspace = existing_workspace(given["home"])
-        changed |= {"database": workspace.database, "store": workspace.home}
+        workspace = existing_workspace(given["home"], given["registry"], given["packages"])
+        changed |= {
+            "database": workspace.database,
+            "store": workspace.store,
+            "package_cache": workspace.package_cache,
+            "trusted_keys": tuple(given["trusted_keys"] or workspace.trusted_keys),
+        }
     return ServingConfig(**(_named(ServingConfig, given) | changed))
 
 

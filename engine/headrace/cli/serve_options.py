@@ -90,6 +90,15 @@ Access = Annotated[
     Path | None,
     typer.Option(help="TOML file of API keys; without it everybody may call.", rich_help_panel=_SECURITY),
 ]
+TrustedKeys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trusted-key",
+        help="Public key (or folder of them) that must have signed a package of the registry; may be repeated.",
+        show_default="HEADRACE_TRUSTED_KEYS",
+        rich_help_panel=_SECURITY,
+    ),
+]
 
 MaxMessageBytes = Annotated[int, typer.Option(help="Size of a request or an answer.", rich_help_panel=_LIMITS)]
 MaxHeaderBytes = Annotated[int, typer.Option(help="Size of a call's header fields.", rich_help_panel=_LIMITS)]

@@ -22,6 +22,11 @@ class Settings:
         mlflow_uri: MLflow server that runs and versions are mirrored to, `http://` or `https://`, with user and
             password where it asks for them (`HEADRACE_MLFLOW_URI`); empty: no mirror.
         mlflow_token: bearer token for it (`HEADRACE_MLFLOW_TOKEN`).
+        registry: database of registry and ledger, a file or a URI (`HEADRACE_REGISTRY`); None: a file in `home`.
+        packages: store of packages, a folder or a URI (`HEADRACE_PACKAGES`); None: a folder in `home`.
+        trusted_keys: public keys, one of which must have signed a package that is served or named by an alias
+            (`HEADRACE_TRUSTED_KEYS`: files and folders, with `:` between); none: no signature is asked for.
+        signing_key: private key that signs what is registered (`HEADRACE_SIGNING_KEY`); None: nothing is signed.
     """
 
     home: Path
@@ -29,6 +34,10 @@ class Settings:
     log_format: str
     mlflow_uri: str = ""
     mlflow_token: str = field(default="", repr=False)
+    registry: str | None = None
+    packages: str | None = None
+    trusted_keys: tuple[Path, ...] = ()
+    signing_key: Path | None = None
 
 
 def load_settings(*, home: Path | None = None) -> Settings:
@@ -52,7 +61,16 @@ def load_settings(*, home: Path | None = None) -> Settings:
         log_format=log_format,
         mlflow_uri=mlflow_uri,
         mlflow_token=os.environ.get("HEADRACE_MLFLOW_TOKEN", ""),
+        registry=os.environ.get("HEADRACE_REGISTRY") or None,
+        packages=os.environ.get("HEADRACE_PACKAGES") or None,
+        signing_key=Path(os.environ["HEADRACE_SIGNING_KEY"]) if os.environ.get("HEADRACE_SIGNING_KEY") else None,
+        trusted_keys=tuple(map(Path, filter(None, os.environ.get("HEADRACE_TRUSTED_KEYS", "").split(os.pathsep)))),
     )
+
+
+def child_environment(**settings: str | None) -> dict[str, str]:
+    """The environment for a process of our own, with settings that are better not seen in its command line."""
+    return {**os.environ, **{name: value for name, value in settings.items() if value is not None}}
 
 
 def cpu_budget(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:

@@ -63,18 +63,18 @@ def calibrate(labels: Labels, scores: Scores, resamples: Resamples, *, n_bins: i
     """
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, n_bins + 1)[1:-1])) if scores.size else np.empty(0)
     codes = np.searchsorted(edges, scores, "left")
-    kept = np.unique(codes)
+    kept, blocks = np.unique(codes), resamples.n_blocks
     bins, gaps = [], []
     for code in kept:
         inside = codes == code
         rows, said, happened = (resamples.totals(part) for part in _parts(labels, scores, inside))
         with np.errstate(invalid="ignore"):
-            rate = Figure.of_replicates(float(labels[inside].mean()), happened / rows, confidence)
+            rate = Figure.of_replicates(float(labels[inside].mean()), happened / rows, confidence, blocks=blocks)
         bins.append(CalibrationBin(int(inside.sum()), float(scores[inside].mean()), rate))
         gaps.append(np.abs(happened - said))
     value = sum(one.rows * abs(one.rate.value - one.mean_score) for one in bins) / scores.size if bins else float("nan")
     replicates = np.sum(gaps, axis=0) / resamples.totals(np.ones(scores.size)) if gaps else np.empty(0)
-    return Calibration(tuple(bins), Figure.of_replicates(value, replicates, confidence))
+    return Calibration(tuple(bins), Figure.of_replicates(value, replicates, confidence, blocks=blocks))
 
 
 def _parts(labels: Labels, scores: Scores, inside: Labels) -> tuple[npt.NDArray[np.float64], ...]:

@@ -68,7 +68,7 @@ def read_predictions(folder: Path, model: str, *, version: int | None = None) ->
     """
     parts = [_SCHEMA.empty_table()]
     for path in sorted((folder / model).glob("[!.]*.arrow")):
-        part = _read_segment(path)
+        part = read_segment(path)
         if version is not None:
             part = part.filter(pc.equal(part["version"], version))
         parts.append(part)
@@ -90,7 +90,12 @@ def score_matrix(predictions: pa.Table) -> NDArray[np.float32]:
     return _matrix(predictions["scores"], "scores")
 
 
-def _read_segment(path: Path) -> pa.Table:
+def read_segment(path: Path) -> pa.Table:
+    """Read one segment, columns as in `read_predictions`.
+
+    Raises:
+        CorruptedError: it is no readable segment of this log.
+    """
     try:
         with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
             if reader.schema != _SCHEMA or (reader.schema.metadata or {}) != _SCHEMA.metadata:

@@ -6,8 +6,9 @@ LightGBM and is not imported here.
 
 from headrace.packaging.aliases import AliasMove, AliasRecord
 from headrace.packaging.lineage import Lineage, TableRead
+from headrace.packaging.loading import load_package
 from headrace.packaging.model_card import model_card
-from headrace.packaging.package import Package, PackageContents, build_package, load_package
+from headrace.packaging.package import Package, PackageContents, build_package
 from headrace.packaging.registry import ModelVersion, Registry
 from headrace.packaging.sbom import bill_of_materials
 from headrace.packaging.signature import Signature, TensorSpec

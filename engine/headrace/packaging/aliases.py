@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from headrace.core.errors import NotFoundError
+from headrace.packaging import retention
 from headrace.packaging.reference import check_alias
-from headrace.packaging.registry_schema import ALIAS_MOVES, VERSIONS
+from headrace.packaging.registry_schema import ALIAS_MOVES, VERSIONS, next_sequence
 
 
 @dataclass(frozen=True)
@@ -66,18 +67,19 @@ def append(tx: sa.Connection, move: AliasMove) -> AliasRecord:
 
     Raises:
         InvalidInputError: the alias is not allowed.
-        NotFoundError: the version does not exist.
+        NotFoundError: the version does not exist, or its package was collected.
     """
     check_alias(move.alias)
-    if move.version is not None and not _exists(tx, move.name, move.version):
-        raise NotFoundError(f"alias '{move.alias}' cannot point to {move.name}@{move.version}: no such version")
+    if move.version is not None:
+        _check_target(tx, move, move.version)
     row = tx.execute(
         sa.insert(ALIAS_MOVES)
         .values(
+            sequence=next_sequence(tx, ALIAS_MOVES),
             name=move.name,
             alias=move.alias,
             version=move.version,
-            previous_version=current(tx, move.name).get(move.alias),
+            previous_version=_where(tx, move.name, move.alias),
             actor=move.actor,
             reason=move.reason,
             at=move.at.isoformat(),
@@ -93,9 +95,21 @@ def history(tx: sa.Connection, name: str) -> tuple[AliasRecord, ...]:
     return tuple(map(_record, rows))
 
 
-def _exists(tx: sa.Connection, name: str, version: int) -> bool:
-    found = sa.select(sa.literal(1)).where(VERSIONS.c.name == name, VERSIONS.c.version == version)
-    return tx.scalar(found) is not None
+def _where(tx: sa.Connection, name: str, alias: str) -> int | None:
+    """The version one alias points to now."""
+    moves = sa.select(ALIAS_MOVES.c.version).where(ALIAS_MOVES.c.name == name, ALIAS_MOVES.c.alias == alias)
+    return tx.scalar(moves.order_by(ALIAS_MOVES.c.sequence.desc()).limit(1))
+
+
+def _check_target(tx: sa.Connection, move: AliasMove, version: int) -> None:
+    wish = f"alias '{move.alias}' cannot point to {move.name}@{version}"
+    if tx.scalar(sa.select(sa.literal(1)).where(VERSIONS.c.name == move.name, VERSIONS.c.version == version)) is None:
+        raise NotFoundError(f"{wish}: no such version")
+    collected = retention.state(tx, move.name).collected.get(version)
+    if collected is not None:
+        raise NotFoundError(
+            f"{wish}: its package was collected on {collected.at:%Y-%m-%d}", hint=retention.RESTORE_HINT
+        )
 
 
 def _record(row: sa.Row[Any]) -> AliasRecord:

@@ -73,7 +73,10 @@ class Manifest:
                 f"{place} has package format version {version!r}; this Headrace reads version {FORMAT_VERSION}",
                 hint="use the Headrace version that wrote the package, or package the model again",
             )
-        return cls._checked(body, place)
+        manifest = cls._checked(body, place)
+        if manifest.encode() != content:  # the same entries in other words: not a byte may differ
+            raise CorruptedError(f"{place} was altered: it is not in the form that Headrace writes", hint=_HINT)
+        return manifest
 
     @classmethod
     def _checked(cls, body: dict[str, Any], place: str) -> Manifest:

@@ -1,7 +1,6 @@
 """The model package: a directory whose every byte is named by one digest.
 
 Building is deterministic: equal contents give equal bytes, so a package is rebuilt, compared and stored by digest.
-Loading reads every file once and checks the bytes it will hand out, so what was verified is what is used.
 This module is imported by serving: it knows JSON and digests, no training library.
 """
 
@@ -13,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headrace.core.errors import CorruptedError, InvalidInputError, NotFoundError
+from headrace.core.errors import InvalidInputError, NotFoundError
 from headrace.core.files import staged_directory
-from headrace.core.hashing import SHORT_DIGEST_CHARS, canonical_json, digest_bytes
+from headrace.core.hashing import SHORT_DIGEST_CHARS, canonical_json
 from headrace.packaging.manifest import MANIFEST_FILE, Manifest
 from headrace.packaging.signature import Signature
 
@@ -99,7 +98,7 @@ class Package:
     Invariant: every value of `files` has the digest the manifest names.
 
     Attributes:
-        path: the directory it was read from.
+        path: the directory, or archive, it was read from.
         manifest: names and digests.
         files: relative path -> bytes, as verified.
     """
@@ -109,13 +108,17 @@ class Package:
     files: Mapping[str, bytes]
 
     def __repr__(self) -> str:
-        size_bytes = sum(map(len, self.files.values()))
-        return f"Package({self.name} {self.digest[:SHORT_DIGEST_CHARS]}, {size_bytes / 1e6:.1f} MB, {self.path})"
+        return f"Package({self.name} {self.digest[:SHORT_DIGEST_CHARS]}, {self.size_bytes / 1e6:.1f} MB, {self.path})"
 
     @property
     def name(self) -> str:
         """The model's name."""
         return self.manifest.name
+
+    @property
+    def size_bytes(self) -> int:
+        """All files together, the manifest aside."""
+        return sum(map(len, self.files.values()))
 
     @property
     def digest(self) -> str:
@@ -168,74 +171,22 @@ def build_package(target: Path, contents: PackageContents, *, replace: bool = Fa
     """
     files = contents.files()
     manifest = Manifest.of(contents.name, files)
-    with staged_directory(target, replace=replace) as staged:
-        for path, data in files.items():
-            (staged / path).parent.mkdir(exist_ok=True)
-            (staged / path).write_bytes(data)
-        (staged / MANIFEST_FILE).write_bytes(manifest.encode())
-    return Package(target, manifest, files)
+    package = Package(target, manifest, files)
+    write_package(package, target, replace=replace)
+    return package
 
 
-def load_package(path: Path, *, digest: str | None = None) -> Package:
-    """Read a package and verify every digest before anything of it is used.
-
-    Args:
-        path: the package's directory.
-        digest: the digest it must have, where the caller knows it (the registry does).
+def write_package(package: Package, target: Path, *, replace: bool = False) -> None:
+    """Write a package that is in memory; the directory appears whole or not at all.
 
     Raises:
-        NotFoundError: no such directory, or it holds no manifest.
-        CorruptedError: a file is missing, altered or not named in the manifest.
-        UnimplementedError: the package has a format version this code does not read.
+        AlreadyExistsError: the directory exists and `replace` is false.
     """
-    manifest_path = path / MANIFEST_FILE
-    if not manifest_path.is_file():
-        raise NotFoundError(f"{path} is no model package: it holds no {MANIFEST_FILE}")
-    manifest = Manifest.decode(manifest_path.read_bytes(), place=str(manifest_path))
-    if digest is not None and manifest.digest != digest:
-        raise _altered(
-            digest, f"{MANIFEST_FILE} names digest {_short(manifest.digest)}, {_short(digest)} was asked for"
-        )
-    _check_names(path, manifest)
-    return Package(path, manifest, {name: _verified(path, name, manifest) for name in sorted(manifest.files)})
-
-
-def _check_names(path: Path, manifest: Manifest) -> None:
-    present = {str(file.relative_to(path)) for file in path.rglob("*") if not file.is_dir() or file.is_symlink()}
-    unknown = sorted(present - set(manifest.files) - {MANIFEST_FILE})
-    if unknown:
-        raise _altered(manifest.digest, f"{unknown[0]} is not named in the manifest")
-    missing = sorted((set(manifest.files) | set(REQUIRED_FILES)) - present)
-    if missing:
-        raise _altered(manifest.digest, f"{missing[0]} is missing")
-    unnamed = sorted(set(REQUIRED_FILES) - set(manifest.files))
-    if unnamed:
-        raise _altered(manifest.digest, f"the manifest does not name {unnamed[0]}")
-
-
-def _verified(path: Path, name: str, manifest: Manifest) -> bytes:
-    try:
-        data = (path / name).read_bytes()
-    except OSError as error:
-        raise CorruptedError(
-            f"package {manifest.digest[:SHORT_DIGEST_CHARS]}: {name} cannot be read: {error.strerror}"
-        ) from error
-    actual = digest_bytes(data)
-    expected = manifest.files[name].digest
-    if actual != expected:
-        raise _altered(manifest.digest, f"{name} has digest {_short(actual)}, the manifest says {_short(expected)}")
-    return data
-
-
-def _altered(digest: str, what: str) -> CorruptedError:
-    return CorruptedError(
-        f"package {digest[:SHORT_DIGEST_CHARS]} was altered: {what}",
-        hint="restore the package from its source: registering an intact copy again repairs the stored one",
-    )
-
-
-def _short(digest: str) -> str:
-    return f"{digest[:SHORT_DIGEST_CHARS]}..."
+    with staged_directory(target, replace=replace) as staged:
+        for path, data in package.files.items():
+            (staged / path).parent.mkdir(exist_ok=True)
+            (staged / path).write_bytes(data)
+        (staged / MANIFEST_FILE).write_bytes(package.manifest.encode())
 
 
 def _encode(path: str, document: JsonDocument) -> bytes:

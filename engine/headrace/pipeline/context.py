@@ -14,6 +14,7 @@ from headrace.core.database import open_database
 from headrace.core.progress import Progress, SilentProgress
 from headrace.data import TableStore
 from headrace.packaging import Registry
+from headrace.pipeline.models import registry_over
 from headrace.pipeline.processes import ServerProcess
 from headrace.pipeline.project import Project
 from headrace.pipeline.stage import StageRecord
@@ -31,6 +32,7 @@ class RunContext:
         settings: threads and log form.
         progress: where stages report.
         clock: wall and monotonic time.
+        override: why gates that fail shall not stop the run; empty: they stop it.
         records: finished stages of this run by name, skipped ones included.
     """
 
@@ -40,6 +42,7 @@ class RunContext:
     settings: Settings
     progress: Progress = field(default_factory=SilentProgress)
     clock: Clock = field(default_factory=SystemClock)
+    override: str = ""
     records: dict[str, StageRecord] = field(default_factory=dict)
     _server: ServerProcess | None = field(default=None, init=False)
 
@@ -56,7 +59,7 @@ class RunContext:
     @cached_property
     def registry(self) -> Registry:
         """The project's models."""
-        return Registry(self.database, self.workspace.home, clock=self.clock)
+        return registry_over(self.database, self.workspace, clock=self.clock)
 
     def server(self) -> ServerProcess:
         """The run's server, started when first asked for and stopped when the run ends."""
@@ -71,7 +74,7 @@ class RunContext:
         self.stop_server()
         self._server = ServerProcess.start(
             f"{self.project.model.name}@champion",
-            self.workspace.home,
+            self.workspace,
             folder=self.workspace.exchange,
             predictions=self.workspace.predictions / log,
         )

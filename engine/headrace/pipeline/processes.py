@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headrace.core.config import child_environment
 from headrace.core.errors import HeadraceError, UnavailableError
+from headrace.pipeline.workspace import Workspace
 
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
@@ -38,12 +40,14 @@ class ServerProcess:
         return str(self.ready["address"])
 
     @classmethod
-    def start(cls, reference: str, home: Path, *, folder: Path, predictions: Path | None = None) -> ServerProcess:
+    def start(
+        cls, reference: str, workspace: Workspace, *, folder: Path, predictions: Path | None = None
+    ) -> ServerProcess:
         """Start the server on free loopback ports and wait until it takes requests.
 
         Args:
             reference: what to serve, such as `late@champion`.
-            home: the workspace.
+            workspace: whose models; where they are is told by the environment, since it may hold a password.
             folder: where the ready file and the log go.
             predictions: folder of the prediction log; None: predictions are not logged.
 
@@ -53,7 +57,7 @@ class ServerProcess:
         folder.mkdir(parents=True, exist_ok=True)
         ready_file, log = folder / "ready.json", folder / "server.log"
         ready_file.unlink(missing_ok=True)
-        options = ["--home", str(home), "--port", "0", "--metrics-port", "0", "--ready-file", str(ready_file)]
+        options = ["--home", str(workspace.home), "--port", "0", "--metrics-port", "0", "--ready-file", str(ready_file)]
         if predictions is not None:
             options += ["--prediction-log", str(predictions)]
         with log.open("wb") as out:
@@ -64,6 +68,7 @@ class ServerProcess:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                env=_environment(workspace),
             )
         try:
             ready = _wait_for(ready_file, process, log)
@@ -82,20 +87,37 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "headrace.cli.main", *arguments]
 
 
-def run_json(arguments: Sequence[str]) -> dict[str, Any]:
+def run_json(arguments: Sequence[str], *, workspace: Workspace | None = None) -> dict[str, Any]:
     """Run a command of our own with `--json` in a process of its own and give its answer.
+
+    Args:
+        arguments: of the command.
+        workspace: given, the command works on it; where its models are is told by the environment.
 
     Raises:
         HeadraceError: the command failed; the message is its own.
     """
+    home = ["--home", str(workspace.home)] if workspace is not None else []
     done = subprocess.run(  # noqa: S603  our own program
-        command(*arguments, "--json"), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command(*arguments, *home, "--json"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_environment(workspace),
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise HeadraceError(f"'headrace {' '.join(arguments)}' ended with code {done.returncode}: {lines[-1]}")
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
+
+
+def _environment(workspace: Workspace | None) -> dict[str, str]:
+    """The environment of a child; a registry's password belongs here and not into a command line."""
+    if workspace is None:
+        return child_environment()
+    return child_environment(HEADRACE_REGISTRY=workspace.registry, HEADRACE_PACKAGES=workspace.packages)
 
 
 def _wait_for(ready_file: Path, process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:

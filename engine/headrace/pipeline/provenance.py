@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headrace.core.database import open_database
 from headrace.core.errors import CorruptedError, NotFoundError
 from headrace.core.progress import Progress, SilentProgress
 from headrace.data import TableStore, TableVersion
 from headrace.features import FeaturePlan, compute
-from headrace.packaging import Lineage, Registry, TableRead
+from headrace.packaging import Lineage, TableRead
 from headrace.packaging.package import LINEAGE_FILE
+from headrace.pipeline.models import opened_registry
 from headrace.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def trace(workspace: Workspace, reference: str) -> Origin:
         NotFoundError: no such model, or no version of a table holds what the package names.
         CorruptedError: the package was altered, or a version holds something else than the package says.
     """
-    with _registry(workspace) as registry:
+    with opened_registry(workspace) as registry:
         version, package = registry.resolve(reference), registry.load(reference)
     lineage = Lineage.from_json(package.document(LINEAGE_FILE))
     plan = FeaturePlan.from_json(json.loads(package.plan_text))
@@ -130,15 +129,6 @@ def _table_json(record: VersionRecord) -> dict[str, Any]:
         "operation": record.operation,
         "lineage": record.lineage,
     }
-
-
-@contextmanager
-def _registry(workspace: Workspace) -> Iterator[Registry]:
-    engine = open_database(workspace.database)
-    try:
-        yield Registry(engine, workspace.home)
-    finally:
-        engine.dispose()
 
 
 def _record(store: TableStore, name: str, read: TableRead) -> VersionRecord:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from headrace.core.clock import Clock, SystemClock
 from headrace.core.database import open_database
 from headrace.packaging import AliasMove, Registry
+from headrace.pipeline.models import registry_over
 from headrace.pipeline.workspace import Workspace
 from headrace.rollout import AliasMove as ReleaseMove
 from headrace.rollout import Ledger, ReleaseEvent, Releases, ReleaseState
@@ -22,12 +23,16 @@ def open_desk(workspace: Workspace, *, actor: str, clock: Clock | None = None) -
         CorruptedError: the workspace's database is not readable.
     """
     engine = open_database(workspace.database)
-    return release_desk(engine, workspace.home, actor=actor, clock=clock or SystemClock())
+    return desk_over(registry_over(engine, workspace), actor=actor, clock=clock or SystemClock())
 
 
 def release_desk(engine: sa.Engine, home: Path, *, actor: str, clock: Clock) -> Releases:
-    """Release operations over an open database: every step writes the ledger and moves the alias, or does nothing."""
-    registry = Registry(engine, home, clock=clock)
+    """Release operations over an open database and a folder of packages."""
+    return desk_over(Registry(engine, home, clock=clock), actor=actor, clock=clock)
+
+
+def desk_over(registry: Registry, *, actor: str, clock: Clock) -> Releases:
+    """Release operations over a registry: every step writes the ledger and moves the alias, or does nothing."""
 
     def move_alias(transaction: sa.Connection, move: ReleaseMove) -> None:
         registry.set_alias(
@@ -42,7 +47,7 @@ def release_desk(engine: sa.Engine, home: Path, *, actor: str, clock: Clock) -> 
             ),
         )
 
-    return Releases(ledger=Ledger(engine), clock=clock, move_alias=move_alias, actor=actor)
+    return Releases(ledger=Ledger(registry.engine), clock=clock, move_alias=move_alias, actor=actor)
 
 
 def state_json(state: ReleaseState) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from headrace.core.hashing import digest_json
 from headrace.core.progress import Progress
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.fingerprint import describe
+from headrace.pipeline.overriding import check_reason
 from headrace.pipeline.project import load_project
 from headrace.pipeline.recording import recorded
 from headrace.pipeline.reporting import write_run_report
@@ -66,10 +67,11 @@ class RunResult:
 
 def run_project(
     path: Path,
-    home: Path,
+    home: Path | Workspace,
     *,
     progress: Progress,
     fresh: bool = False,
+    override: str | None = None,
     on_open: Callable[[Path, str], None] = lambda _path, _digest: None,
     on_stage: Callable[[StageReport], None] = lambda _report: None,
 ) -> RunResult:
@@ -77,18 +79,21 @@ def run_project(
 
     Args:
         path: the project's folder or file.
-        home: the workspace.
+        home: the workspace; a folder is taken with the places of models that the environment names.
         progress: where stages report.
         fresh: forget earlier records first; tables, registry and ledger stay.
+        override: why gates that fail shall not stop the run; it is recorded. None: they stop it.
         on_open: told the path and the project's digest.
         on_stage: told each finished or skipped stage.
 
     Raises:
         HeadraceError: what the project or a stage says; the report then shows how far the run came.
     """
+    reason = check_reason(override)
     project, folder = load_project(path)
-    workspace = Workspace(home)
-    context = RunContext(project, folder, workspace, load_settings(home=home), progress)
+    settings = load_settings(home=home.home if isinstance(home, Workspace) else home)
+    workspace = home if isinstance(home, Workspace) else Workspace.of(settings)
+    context = RunContext(project, folder, workspace, settings, progress, override=reason)
     write_atomic(workspace.project_file, json.dumps({"project": str(folder), "as_typed": str(path)}).encode())
     on_open(path, digest_json(describe(project)))
     if fresh:

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from headrace.core.database import forbid_changes, reading
+from headrace.core.database import ensure_tables, forbid_changes, reading
 from headrace.core.hashing import BUCKETS
 from headrace.rollout.state import EventKind, ReleaseEvent, ReleaseState, Strategy, apply, fold
 
@@ -44,8 +44,7 @@ class Ledger:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        with engine.begin() as connection:
-            _METADATA.create_all(connection)
+        ensure_tables(engine, _METADATA)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

@@ -172,8 +172,11 @@ class ServingConfig:
     Attributes:
         models: references into the registry: `late@champion` follows alias and release ledger, `late@2` is fixed,
             `late` means `late@champion`.
-        database: file of the embedded registry and release ledger; None: only `repository` is served.
-        store: folder of the registry's packages; None with `database`.
+        database: file, or URI, of the registry and release ledger; None: only `repository` is served.
+        store: folder, or URI, of the registry's packages; None with `database`.
+        package_cache: folder for packages of a store that is no folder.
+        trusted_keys: public keys, one of which must have signed a package of the registry; none: no signature is asked
+            for.
         repository: folder of plain ONNX models, `NAME/VERSION/model.onnx`; None: only the registry is served.
         watch: follow changes of `repository`; without it models are loaded at start and by RepositoryModelLoad alone.
         host: interface to listen on.
@@ -200,8 +203,10 @@ class ServingConfig:
     """
 
     models: tuple[str, ...] = ()
-    database: Path | None = None
-    store: Path | None = None
+    database: Path | str | None = field(default=None, repr=False)  # a URI may hold a password
+    store: Path | str | None = None
+    package_cache: Path = Path("package-cache")
+    trusted_keys: tuple[Path, ...] = ()
     repository: Path | None = None
     watch: bool = False
     host: str = "127.0.0.1"

@@ -34,7 +34,7 @@ class TrainingSettings:
         threads: CPU threads; the model does not depend on them.
         objective: LightGBM's name of what is minimised.
         n_classes: of a multiclass objective, at least 2; else 1.
-        class_weight: `balanced`, or the weight of each class by its number (0 and 1 of a binary model); empty: all alike.
+        class_weight: `balanced`, or the weight of each class by its number (0 and 1 of a binary model); empty: alike.
         monotone: feature -> 1 where predictions may only rise with it, -1 where they may only fall.
         interactions: groups of features that may meet on one path of a tree; those in no group form one of their own.
     """

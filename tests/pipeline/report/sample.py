@@ -40,7 +40,7 @@ def full() -> m.RunReport:
         learning_curve=_curve(),
         gates=_gates(),
         export=m.ExportCheck(rows=54_120, trees=214, leaf_mismatches=0, max_abs_diff=0.0),
-        served=m.ServedCheck(rows=54_120, max_abs_diff=5.96e-8, auc_offline=0.774211, auc_served=0.774211),
+        served=m.ServedCheck(rows=54_120, max_abs_diff=5.96e-8, figure_offline=0.774211, figure_served=0.774211),
         service=_service(),
         release=_release(),
         drift=_drift(),
@@ -51,9 +51,9 @@ def full() -> m.RunReport:
             reason="an important feature drifted and 46,310 new labels had arrived",
             new_labels=46_310,
             champion="late 1",
-            champion_auc=m.Estimate(0.7688, 0.7612, 0.7763),
+            champion_figure=m.Estimate(0.7688, 0.7612, 0.7763),
             candidate="late 3",
-            candidate_auc=m.Estimate(0.7731, 0.7657, 0.7804),
+            candidate_figure=m.Estimate(0.7731, 0.7657, 0.7804),
             difference=m.Estimate(0.0043, 0.0011, 0.0075),
             gates_passed=6,
             gates_total=6,
@@ -204,7 +204,9 @@ def _scorer(
     if name != "late 1":
         losses = m.Estimate(0.533, 0.529, 0.537), m.Estimate(0.176, 0.174, 0.178), m.Estimate(0.317, 0.311, 0.323)
         ece = m.Estimate(0.049, 0.044, 0.054)
-    return m.ScorerQuality(name, auc, roc, ece, tuple(bins), _histogram(counts, edges), *losses)
+    names = ("auc", "average_precision", "log_loss", "brier", "ece")
+    known = {metric: one for metric, one in zip(names, (auc, losses[2], *losses[:2], ece), strict=True) if one}
+    return m.ScorerQuality(name, auc, tuple(known.items()), roc, tuple(bins), _histogram(counts, edges))
 
 
 def _slices() -> tuple[m.SliceQuality, ...]:

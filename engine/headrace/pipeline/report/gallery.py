@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from headrace.pipeline.report import numbers
 from headrace.pipeline.report.frame import Section
 from headrace.pipeline.report.markup import Markup, element
-from headrace.pipeline.report.model import RunReport
+from headrace.pipeline.report.model import Measure, RunReport
 from headrace.pipeline.report.pictures import (
     calibration,
     discrimination,
@@ -63,7 +63,7 @@ def _quality(report: RunReport) -> Iterator[Markup]:
             yield calibration.scores(evaluation)
     if report.gates:
         yield gates.gates(report.gates)
-    if evaluation is not None and any(numbers.finite(part.auc.value) for part in evaluation.slices):
+    if evaluation is not None and any(numbers.finite(part.figure.value) for part in evaluation.slices):
         yield gates.slices(evaluation)
 
 
@@ -94,7 +94,9 @@ def _monitoring(report: RunReport) -> Iterator[Markup]:
     if report.drift is not None and report.drift.periods and report.drift.series:
         yield drift.heat_map(report.drift)
     if report.performance:
-        offline = report.evaluation.model.auc if report.evaluation is not None else None
-        yield production.monitored(report.performance, offline)
+        judged = report.evaluation
+        offline = judged.model.figure if judged is not None else None
+        measure = judged.measure if judged is not None else Measure()
+        yield production.monitored(report.performance, offline, measure)
     if report.retraining is not None:
         yield production.retraining(report.retraining)

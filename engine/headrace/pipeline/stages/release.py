@@ -15,7 +15,7 @@ from headrace.core.hashing import BUCKETS, stable_bucket
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import load_dataset
 from headrace.pipeline.processes import run_json
-from headrace.pipeline.releasing import event_json, release_desk
+from headrace.pipeline.releasing import desk_over, event_json
 from headrace.pipeline.scoring import read_rows
 from headrace.pipeline.stage import StageOutcome
 from headrace.pipeline.stages.package import ACTOR
@@ -41,7 +41,7 @@ class ReleaseStage:
 
     def outputs(self, context: RunContext) -> list[Path]:
         """The ledger."""
-        return [context.workspace.database]
+        return context.workspace.model_files
 
     def run(self, context: RunContext) -> StageOutcome:
         """Canary, promote, roll back, restart.
@@ -53,28 +53,31 @@ class ReleaseStage:
         release, name = context.project.release, context.project.model.name
         versions = context.records["package"].facts["versions"]
         first, second = versions["first"], versions["second"]
-        home = ["--home", str(context.workspace.home)]
+        workspace = context.workspace
         walk = _Walk(context)
-        desk = release_desk(context.database, context.workspace.home, actor=ACTOR, clock=context.clock)
+        desk = desk_over(context.registry, actor=ACTOR, clock=context.clock)
         began = desk.ledger.sequence()
         with context.progress.step("release", total=4) as step:
             step.note(f"canary {release.share:.0%}")
-            run_json(["release", "start", name, str(second), "--share", str(release.share), "-m", "canary", *home])
+            run_json(
+                ["release", "start", name, str(second), "--share", str(release.share), "-m", "canary"],
+                workspace=workspace,
+            )
             canary = walk.send("canary", release.requests)
             step.advance()
             step.note("promote")
-            run_json(["release", "promote", name, "-m", "the canary is as good", *home])
+            run_json(["release", "promote", name, "-m", "the canary is as good"], workspace=workspace)
             walk.expect(second)
             step.advance()
             step.note("roll back")
-            run_json(["release", "rollback", name, "-m", "rehearsed", *home])
+            run_json(["release", "rollback", name, "-m", "rehearsed"], workspace=workspace)
             walk.expect(first)
             step.advance()
             step.note("restart")
-            before = run_json(["release", "status", name, *home])
+            before = run_json(["release", "status", name], workspace=workspace)
             context.restart_server(log=context.records["serve"].facts["prediction_log"])
             walk.expect(first)
-            after = run_json(["release", "status", name, *home])
+            after = run_json(["release", "status", name], workspace=workspace)
             step.advance()
         if before != after:
             raise FailedCheckError("the ledger after a restart of the server is not the one before")
@@ -126,9 +129,7 @@ class _Walk:
         """Versions that answered, one a request: int64[requests]."""
         self._steps += 1
         name = self._context.project.model.name
-        state = release_desk(
-            self._context.database, self._context.workspace.home, actor=ACTOR, clock=self._context.clock
-        ).ledger.state(name)
+        state = desk_over(self._context.registry, actor=ACTOR, clock=self._context.clock).ledger.state(name)
         self._wait_until_followed(state)
         exchange = self._context.workspace.exchange
         rows = self._test[np.arange(requests) % len(self._test)]

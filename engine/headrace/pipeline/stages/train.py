@@ -18,6 +18,7 @@ from headrace.training import (
     CrossValidation,
     TrainingData,
     TrainingSettings,
+    calibrated,
     cross_validate,
     refit,
     screen_features,
@@ -71,7 +72,9 @@ class TrainStage:
             progress=context.progress,
             checkpoint=self._checkpoint(context, WITHOUT_WINDOWS),
         )
+        full = calibrated(full, data, model.calibration)
         again = refit(data, settings, rounds=full.best_iteration, progress=context.progress)
+        again = replace(again, calibrator=full.calibrator)  # it has seen the validation part: the first one's curve
         folds = _cross_validate(dataset, data, settings, context) if model.folds is not None else None
         with staged_directory(context.workspace.models, replace=True) as staged:
             for part, trained in zip(PARTS, (full, ablated, again), strict=True):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
-from headrace.core.database import open_database
+from headrace.core.database import database_exists, open_database
 from headrace.core.errors import HeadraceError, NotFoundError, UnavailableError
 from headrace.packaging import Registry
 from headrace.packaging.reference import CHAMPION, Reference
+from headrace.packaging.signing import TrustedKeys
+from headrace.packaging.stores import PackageStore
 from headrace.rollout import Ledger, Router
 from headrace.serving.models.fleet import FixedRoute, Route
+from headrace.serving.models.registry_revision import watch_revision
 from headrace.serving.models.source import Artifact, WantedModel, unknown_model
 
 KEPT_VERSIONS = 2
@@ -24,7 +25,7 @@ KEPT_VERSIONS = 2
 
 
 class RegistrySource:
-    """Follows references through the embedded registry and the release ledger.
+    """Follows references through the registry and the release ledger.
 
     `name` and `name@champion` follow the ledger where it knows the model, else the alias; `name@alias` follows the
     alias; `name@2` is fixed. Several references to one model load all their versions; the first decides who answers.
@@ -35,32 +36,29 @@ class RegistrySource:
         CorruptedError: the database cannot be read.
     """
 
-    def __init__(self, references: tuple[str, ...], *, database: Path, store: Path) -> None:
+    def __init__(
+        self,
+        references: tuple[str, ...],
+        *,
+        database: Path | str,
+        store: Path | PackageStore,
+        trust: TrustedKeys | None = None,
+    ) -> None:
         self._references: dict[str, list[Reference]] = {}
         for text in references:
             reference = Reference.parse(text)
             self._references.setdefault(reference.name, []).append(reference)
-        if not database.exists():
+        if not database_exists(database):
             raise NotFoundError(f"no registry at {database}", hint="train and register a model first: headrace run")
         self._engine = open_database(database)
-        self._watch: Any = self._engine.raw_connection()
-        self._watching = threading.Lock()  # SQLite crashes where one thread closes what another one asks
-        self._registry = Registry(self._engine, store)
+        self._registry = Registry(self._engine, store, trust=trust)
         self._ledger = Ledger(self._engine)
+        self._revision = watch_revision(self._engine)
 
     def revision(self) -> Hashable:
-        """SQLite's count of commits by other connections, which changes when a commit can be read, not before.
-
-        Times and sizes of the files would change earlier: a look in between would miss the commit for good.
-        """
-        with self._watching, _readable():
-            if self._watch is None:
-                raise UnavailableError("the registry was closed")
-            cursor = self._watch.cursor()
-            try:
-                return int(cursor.execute("PRAGMA data_version").fetchone()[0])
-            finally:
-                cursor.close()
+        """Mark of the index that changes when a commit can be read, not before."""
+        with _readable():
+            return self._revision.look()
 
     def wanted(self) -> tuple[WantedModel, ...]:
         """What the references mean now."""
@@ -95,10 +93,7 @@ class RegistrySource:
 
     def close(self) -> None:
         """Close the database; who asks from another thread meanwhile gets an error."""
-        with self._watching:
-            if self._watch is not None:
-                self._watch.close()
-                self._watch = None
+        self._revision.close()
         self._engine.dispose()
 
     def _route(self, reference: Reference) -> Route:

@@ -201,9 +201,18 @@ def open_source(config: ServingConfig, clock: Clock | None = None) -> ModelSourc
     sources: list[ModelSource] = []
     # Each is imported where it is used: a server over a plain folder does without SQL.
     if config.models and config.database is not None and config.store is not None:
+        from headrace.packaging.signing import TrustedKeys
+        from headrace.packaging.stores import open_store
         from headrace.serving.models.registry_source import RegistrySource
 
-        sources.append(RegistrySource(config.models, database=config.database, store=config.store))
+        sources.append(
+            RegistrySource(
+                config.models,
+                database=config.database,
+                store=open_store(config.store, cache=config.package_cache),
+                trust=TrustedKeys.read(config.trusted_keys) if config.trusted_keys else None,
+            )
+        )
     if config.repository is not None:
         from headrace.serving.models.repository_source import RepositorySource
 

@@ -23,9 +23,11 @@ from headrace.pipeline.report.model.quality import (
     FeatureImportance,
     GateResult,
     LearningCurve,
+    Measure,
     RocCurve,
     ScorerQuality,
     SliceQuality,
+    spelled,
 )
 from headrace.pipeline.report.model.run import Command, Lineage, PackageFile, RunReport, StageRun
 from headrace.pipeline.report.model.service import TOLERANCE, ExportCheck, ServedCheck, Service
@@ -52,6 +54,7 @@ __all__ = [
     "Histogram",
     "LearningCurve",
     "Lineage",
+    "Measure",
     "PackageFile",
     "PerformancePeriod",
     "Release",
@@ -66,4 +69,5 @@ __all__ = [
     "StageRun",
     "TableSummary",
     "ValidationCheck",
+    "spelled",
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headrace.pipeline.report import numbers
 from headrace.pipeline.report.markup import Markup
-from headrace.pipeline.report.model import FeatureImportance, LearningCurve
+from headrace.pipeline.report.model import FeatureImportance, LearningCurve, spelled
 from headrace.pipeline.report.palette import KINDS, sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture, rows_axis
 from headrace.pipeline.report.pictures.marks import Look, corner_note, dot, guide, note, ticks
@@ -60,7 +60,7 @@ def learning_curve(curve: LearningCurve) -> Markup:
     """Draw the metric by boosting round, the kept round marked."""
     kept = max(1, min(curve.best_round, len(curve.valid)))
     best = curve.valid[kept - 1]
-    metric = _spelled(clipped(curve.metric, 24))
+    metric = spelled(clipped(curve.metric, 24))
 
     def paint(figure: Figure, _screen: Screen) -> None:
         axes = figure.add_subplot()
@@ -82,7 +82,3 @@ def learning_curve(curve: LearningCurve) -> Markup:
     text = f"{metric} after each round, {better} is better. Dashed: the round kept. {end}"
     alt = f"From {numbers.metric(curve.valid[0], 4)} in round 1 to {numbers.metric(best, 4)} in round {kept}"
     return picture("p-learning", Caption(title, text, alt), paint, height=290)
-
-
-def _spelled(metric: str) -> str:
-    return metric.upper() if metric in {"auc", "ece"} else metric.replace("_", " ")

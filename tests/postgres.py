@@ -75,14 +75,14 @@ def _free_port():
 
 
 def _wait(uri, server):
-    from adbc_driver_postgresql import dbapi
+    import psycopg
 
     end = time.monotonic() + START_S
     while True:
         assert server.poll() is None, "the server ended"
         try:
-            dbapi.connect(uri).close()
-        except dbapi.OperationalError:
+            psycopg.connect(uri).close()
+        except psycopg.OperationalError:
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)
