@@ -43,6 +43,7 @@ class Server:
         command += ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
         quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+        quiet["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # its job runner takes ten seconds to end
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=os.environ | quiet, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
