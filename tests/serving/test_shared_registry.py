@@ -28,7 +28,7 @@ def registry(postgres_database, s3_bucket, sum_model, tmp_path):
     registry = Registry(engine, store)
     for version in (1, 2):
         contents = PackageContents(
-            name="late", model=sum_model(version), plan={}, schema={}, signature=Signature.of_matrix(("a", "b", "c")),
+            name="late", model=sum_model(version), plan={}, schema={}, signature=Signature.of_matrix(tuple("abcd")),
             baseline={}, evaluation={}, lineage={}, sbom={}, model_card="",
         )  # fmt: skip
         registry.register("late", build_package(tmp_path / f"built{version}", contents).path)
@@ -62,7 +62,7 @@ def start(registry, postgres_database, tmp_path):
 
 
 def versions(client):
-    return {client.infer("late", {"features": np.ones((1, 3), np.float32)}).version for _ in range(5)}
+    return {client.infer("late", np.ones((1, 4), np.float32)).model_version for _ in range(5)}
 
 
 def until(client, version):
