@@ -72,7 +72,9 @@ def until(client, version):
         time.sleep(0.1)
 
 
-def test_a_server_follows_promotions_and_serves_from_its_cache(registry, start, s3_bucket, tmp_path):
+def test_a_server_follows_promotions_and_serves_from_its_cache(registry, start, s3_bucket, postgres_database, tmp_path):
+    import psycopg
+
     desk = desk_over(registry, actor="test", clock=SystemClock())
     desk.adopt("late", 1, reason="first")
     _, address = start()
@@ -82,6 +84,16 @@ def test_a_server_follows_promotions_and_serves_from_its_cache(registry, start, 
         desk.promote("late", reason="good")
         until(client, "2")
         desk.rollback("late", reason="bad")
+        until(client, "1")
+        with psycopg.connect(postgres_database, autocommit=True) as admin:  # as when the database server restarts
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert versions(client) == {"1"}
+        desk.adopt("late", 2, reason="after the break")
+        until(client, "2")
+        desk.adopt("late", 1, reason="back")
         until(client, "1")
     cached = {path.name for path in (tmp_path / "server" / "package-cache" / "packages").glob("[!.]*")}
     assert cached == {version.digest for version in registry.versions("late")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.core.errors import InvalidInputError
@@ -29,7 +29,7 @@ class Settings:
     home: Path
     threads: int
     log_format: str
-    registry: str | None = None
+    registry: str | None = field(default=None, repr=False)  # a URI may hold a password
     packages: str | None = None
     trusted_keys: tuple[Path, ...] = ()
     signing_key: Path | None = None

@@ -52,7 +52,7 @@ def _ask(text: str, rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], np
         model, asked, answers = (Path(folder) / name for name in ("model.txt", "rows.npy", "answers.npz"))
         model.write_text(text)
         np.save(asked, rows)
-        command = [sys.executable, "-m", __name__, model, asked, answers]
+        command = [sys.executable, "-m", __name__, str(model), str(asked), str(answers)]
         try:
             done = subprocess.run(  # noqa: S603  our own program
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=TIMEOUT_S

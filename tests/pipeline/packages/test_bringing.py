@@ -146,8 +146,8 @@ def test_an_onnx_file_is_taken_with_its_bits(registry, files, rows):
         ({"columns": dict(reversed(COLUMNS.items()))}, InvalidInputError, "feature 0 of the model is 'distance'"),
         ({"columns": COLUMNS | {"delay": "string"}}, InvalidInputError, "column 'delay' is 'string'; allowed"),
         ({"columns": {}}, InvalidInputError, "declares no columns"),
-        ({"colums": COLUMNS}, InvalidInputError, "declares no columns"),
-        ({"columns": COLUMNS, "descriptoin": ""}, InvalidInputError, "unknown key 'descriptoin'"),
+        ({"features": COLUMNS}, InvalidInputError, "declares no columns"),
+        ({"columns": COLUMNS, "outputs": ""}, InvalidInputError, "unknown key 'outputs'"),
         ({"columns": {"distance": "float64", "stops": "int64", "dealy": "float32"}}, InvalidInputError, "'dealy'"),
     ],
 )
