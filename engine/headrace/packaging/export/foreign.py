@@ -56,7 +56,13 @@ def take_over(content: bytes, columns: Sequence[str], *, output: str | None = No
     score = _score_output(graph, output)
     nodes = _matrix_inputs(inputs, columns)
     given = onnx.compose.add_prefix(model, _GIVEN).graph  # its names may be ours
-    nodes += [*given.node, *_score(score)]
+    if _is_matrix(inputs, columns):
+        _rename(given, f"{_GIVEN}{inputs[0].name}", INPUT)
+    is_score = _type(score) == TensorProto.FLOAT and len(_shape(score)) == 2
+    made_there = is_score and any(f"{_GIVEN}{score.name}" in node.output for node in given.node)
+    if made_there:
+        _rename(given, f"{_GIVEN}{score.name}", OUTPUT)
+    nodes += [*given.node, *([] if made_there else _score(score))]
     wrapped = helper.make_graph(
         nodes,
         "headrace",
@@ -137,8 +143,9 @@ def _outside(model: onnx.ModelProto) -> str | None:
 
 def _matrix_inputs(inputs: Sequence[onnx.ValueInfoProto], columns: Sequence[str]) -> list[onnx.NodeProto]:
     """Nodes that make the graph's inputs from the columns of the matrix."""
-    if len(inputs) == 1 and (not _is_scalar(inputs[0]) or len(columns) == len(_shape(inputs[0])) - 1):
-        return [_whole_matrix(inputs[0], columns)]
+    if _is_matrix(inputs, columns):
+        _check_matrix(inputs[0], columns)
+        return []
     names = [one.name for one in inputs]
     for column in columns:
         if column not in names:
@@ -151,14 +158,27 @@ def _matrix_inputs(inputs: Sequence[onnx.ValueInfoProto], columns: Sequence[str]
     return [node for one in inputs for node in _scalar(one, list(columns).index(one.name))]
 
 
-def _whole_matrix(one: onnx.ValueInfoProto, columns: Sequence[str]) -> onnx.NodeProto:
+def _is_matrix(inputs: Sequence[onnx.ValueInfoProto], columns: Sequence[str]) -> bool:
+    """Whether the only input is the matrix; one of a single column is, where the schema has one column."""
+    return len(inputs) == 1 and (not _is_scalar(inputs[0]) or (len(_shape(inputs[0])) == 2 and len(columns) == 1))
+
+
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Give a value another name wherever it is made or read, in inner graphs too."""
+    for node in _nodes(graph):
+        for names in (node.input, node.output):
+            for position, name in enumerate(names):
+                if name == old:
+                    names[position] = new
+
+
+def _check_matrix(one: onnx.ValueInfoProto, columns: Sequence[str]) -> None:
     shape = _shape(one)
     if _type(one) != TensorProto.FLOAT or len(shape) != 2 or shape[1] not in {0, len(columns)}:
         raise InvalidInputError(
             f"input '{one.name}' is {_described(one)}; with {len(columns)} columns in the schema it must be a float32 "
             f"matrix [rows, {len(columns)}], or named inputs of one value a row"
         )
-    return helper.make_node("Identity", [INPUT], [f"{_GIVEN}{one.name}"])
 
 
 def _scalar(one: onnx.ValueInfoProto, position: int) -> list[onnx.NodeProto]:
