@@ -24,7 +24,7 @@ _ALONE = "features"
 @cache
 def application() -> typer.Typer:
     """Every command."""
-    from headrace.cli import data, doctor, features, key, load, models, monitor, predict, release, report, run, serve
+    from headrace.cli import data, doctor, features, key, load, models, monitor, predict, release, report, run, serve, tune
 
     app = typer.Typer(
         name="headrace",
@@ -38,6 +38,7 @@ def application() -> typer.Typer:
     )
     app.callback()(_main)
     app.command("run")(run.run)
+    app.command("tune")(tune.tune)
     app.add_typer(data.app, name="data")
     app.add_typer(features.app, name=_ALONE)
     app.command("serve")(serve.serve)
