@@ -24,7 +24,21 @@ _ALONE = "features"
 @cache
 def application() -> typer.Typer:
     """Every command."""
-    from headrace.cli import data, doctor, features, key, load, models, monitor, predict, release, report, run, serve, tune
+    from headrace.cli import (
+        data,
+        doctor,
+        features,
+        key,
+        load,
+        models,
+        monitor,
+        predict,
+        release,
+        report,
+        run,
+        serve,
+        tune,
+    )
 
     app = typer.Typer(
         name="headrace",

@@ -74,9 +74,7 @@ def tune(
             if not as_json and not report.skipped:
                 progress.line(f"  {report.record.name:<9} {report.record.outcome.headline}")
 
-        report = tune_project(
-            project, home, TuneOptions(overrides, fresh=fresh, on_stage=stage), progress=progress
-        )
+        report = tune_project(project, home, TuneOptions(overrides, fresh=fresh, on_stage=stage), progress=progress)
     if html is not None:
         from headrace.pipeline.report.tuning import write_tuning
 
@@ -138,7 +136,9 @@ def _shown(result: TuningResult) -> list[Trial]:
 
 def _row(trial: Trial, result: TuningResult) -> list[str]:
     found = result.confirmed.get(trial.number) or trial.measured
-    cells = [f"{found.latency_p99_us:.2f}", f"{found.over_floor:.2f}", f"{found.size_bytes / KILO:,.0f}"] if found else []
+    cells = (
+        [f"{found.latency_p99_us:.2f}", f"{found.over_floor:.2f}", f"{found.size_bytes / KILO:,.0f}"] if found else []
+    )
     marks = ["untuned"] if trial.origin.value == "untuned" else []
     marks += ["winner"] if result.ranked and trial.number == result.ranked[0].number else []
     marks += [] if trial.is_feasible else ["over the target"]

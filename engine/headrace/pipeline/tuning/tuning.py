@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class TuneOptions:
         on_trial: told each trial as it ends; for run records.
     """
 
-    overrides: dict[str, float | int]
+    overrides: Mapping[str, Any]
     fresh: bool = False
     on_stage: Callable[[StageReport], None] = lambda _report: None
     on_trial: Callable[[Trial], None] | None = None
@@ -58,7 +59,7 @@ def tune_project(path: Path, home: Path, options: TuneOptions, *, progress: Prog
     workspace = Workspace(home)
     context = RunContext(project, folder, workspace, load_settings(home=home), progress)
     write_atomic(workspace.project_file, json.dumps({"project": str(folder), "as_typed": str(path)}).encode())
-    tuning = replace(getattr(project, "tuning", None) or Tuning(), **options.overrides)
+    tuning = replace(project.tuning, **options.overrides)
     run_stages([IngestStage(), ValidateStage(), FeaturesStage()], context, on_end=options.on_stage)
     dataset = load_dataset(context)
     job = _job(context, dataset, tuning, options)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from headrace.core.errors import DefinitionError
 from headrace.core.hashing import canonical_json
 from headrace.training.binning import Binned, bin_data
 from headrace.training.dataset import TrainingData
@@ -17,7 +18,7 @@ from headrace.training.trained import TrainedModel
 from headrace.training.trainer import boost
 from headrace.training.tuning.gate import Gate
 from headrace.training.tuning.parameters import is_of_binning
-from headrace.training.watching import TreeWatcher
+from headrace.training.tuning.pruning import Pacer
 
 
 class SharedData:
@@ -64,38 +65,28 @@ class Attempt:
         return float(np.mean(self.values))
 
 
-def attempt(
-    shared: SharedData,
-    settings: TrainingSettings,
-    gate: Gate,
-    watchers: Sequence[TreeWatcher],
-    on_fold: Callable[[int, float], None],
-) -> Attempt:
-    """Train on every part; watchers may end it by raising.
+def attempt(shared: SharedData, settings: TrainingSettings, gate: Gate, pacer: Pacer) -> Attempt:
+    """Train on every part; the pacer may end it by raising.
 
     Args:
         shared: the datasets.
         settings: of the trial.
         gate: held while another trial is measured.
-        watchers: told after each tree.
-        on_fold: told the number of parts done and their mean value, where there are several.
+        pacer: told after each tree and each part.
     """
     values: list[float] = []
     trees: list[int] = []
     for place in range(shared.parts):
         binned = shared.binned(place, settings.params)
         with gate.training():
-            model = boost(binned, settings, watchers=[*watchers, gate])
+            model = boost(binned, settings, watchers=[pacer, gate])
         values.append(model.best_value)
         trees.append(model.best_iteration)
-        if shared.parts > 1:
-            on_fold(place + 1, float(np.mean(values)))
+        pacer.on_fold(place + 1, float(np.mean(values)))
     return Attempt(model, tuple(values), tuple(trees))
 
 
 def _is_of_binning(name: str) -> bool:
-    from headrace.core.errors import DefinitionError
-
     try:
         return is_of_binning(name)
     except DefinitionError:  # a parameter of a project's that LightGBM ignores

@@ -18,12 +18,7 @@ def pareto_front(trials: Sequence[Trial], *, higher_is_better: bool) -> list[Tri
     complete = [trial for trial in trials if trial.is_complete]
     if not complete:
         return []
-    costs = np.array(
-        [
-            (-sign * (trial.value or 0.0), *_costs(trial))
-            for trial in complete
-        ]
-    )
+    costs = np.array([(-sign * (trial.value or 0.0), *_costs(trial)) for trial in complete])
     kept = [
         trial
         for trial, own in zip(complete, costs, strict=True)

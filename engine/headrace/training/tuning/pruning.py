@@ -1,11 +1,11 @@
 """Ending hopeless trials between two trees, by comparing what can be compared.
 
 A trial with a small learning rate is behind after as many trees without being worse. So trials are compared at equal
-path length, trees x learning rate, at rungs that lie a factor of the square root of 2 apart; with one learning rate that
-is the number of trees. Models that miss a target are not what a trial is compared with: a small model would be ended
-because large ones, which cannot win, are better. Of folds, the means over the same first folds are compared.
-Reference: Friedman, Annals of Statistics 29 (2001), section 5, for the trade of shrinkage against trees; Golovin et al.,
-"Google Vizier", KDD 2017, section 3.2.2, for the median rule.
+path length, trees x learning rate, at rungs that lie a factor of the square root of 2 apart; with one learning rate
+that is the number of trees. Models that miss a target are not what a trial is compared with: a small model would be
+ended because large ones, which cannot win, are better. Of folds, the means over the same first folds are compared.
+Reference: Friedman, Annals of Statistics 29 (2001), section 5, for the trade of shrinkage against trees; Golovin et
+al., "Google Vizier", KDD 2017, section 3.2.2, for the median rule.
 """
 
 from __future__ import annotations
@@ -44,16 +44,21 @@ def rung(trees: int, learning_rate: float) -> int:
 
 
 class Pacer:
-    """A `TreeWatcher`: ends training when told to, and tells the study at each rung."""
+    """A `TreeWatcher`: ends training when told to, and tells the study how the trial stands.
 
-    def __init__(
-        self, trial: Any, learning_rate: float, is_stopped: Callable[[], bool], *, reports: bool, prunes: bool
-    ) -> None:
+    Attributes:
+        parts: how many are trained on: of one the rungs of its curve count, of several folds the means.
+        prunes: whether the study may end the trial.
+        curve: of the last training that it watched, as far as it came.
+    """
+
+    def __init__(self, trial: Any, learning_rate: float, is_stopped: Callable[[], bool]) -> None:
+        self.parts = 1
+        self.prunes = True
+        self.curve: Sequence[CurvePoint] = ()
         self._trial = trial
         self._learning_rate = learning_rate
         self._is_stopped = is_stopped
-        self._reports = reports
-        self._prunes = prunes
         self._next = 0
 
     def __call__(self, booster: Any, curve: Sequence[CurvePoint]) -> None:  # noqa: ARG002  a TreeWatcher
@@ -63,9 +68,10 @@ class Pacer:
             StoppedError: the tuning ends.
             TrialPrunedError: the trial is worse than half of the others were here.
         """
+        self.curve = curve
         if self._is_stopped():
             raise StoppedError
-        if not curve or not self._reports:
+        if not curve or self.parts > 1:
             return
         reached = rung(curve[-1].trees, self._learning_rate)
         if reached < self._next:
@@ -73,7 +79,21 @@ class Pacer:
         for step in range(self._next, reached + 1):
             self._trial.report(curve[-1].value, step)
         self._next = reached + 1
-        if self._prunes and self._trial.should_prune():
+        self._end_if_hopeless()
+
+    def on_fold(self, done: int, mean: float) -> None:
+        """Look at the mean of the folds so far, where there are several.
+
+        Raises:
+            TrialPrunedError: the trial is worse than half of the others were here.
+        """
+        if self.parts > 1:
+            self._trial.report(mean, done)
+            if done < self.parts:
+                self._end_if_hopeless()
+
+    def _end_if_hopeless(self) -> None:
+        if self.prunes and self._trial.should_prune():
             raise TrialPrunedError
 
 

@@ -67,8 +67,9 @@ class TuningResult:
         if not complete:
             raise FailedCheckError("no trial ended", hint="give the tuning more time, or more trials")
         nearest = min(complete, key=lambda one: max(self._excess(one).values(), default=0.0))
+        reached = f"the nearest was trial {nearest.number}: {self._reached(nearest)}"
         raise FailedCheckError(
-            f"no trial met the target ({self.targets}); the nearest was trial {nearest.number}: {self._reached(nearest)}",
+            f"no trial met the target ({self.targets}); {reached}",
             hint="allow more, or give the tuning more time",
         )
 

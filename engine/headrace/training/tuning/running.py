@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headrace.core.errors import HeadraceError
 from headrace.core.logging import get_logger
@@ -35,9 +35,7 @@ _FAILURES = 5
 class Trials:
     """Runs the trials of one study on threads; LightGBM leaves the interpreter free while it grows a tree."""
 
-    def __init__(
-        self, job: TuningJob, study: optuna.Study, budget: Budget, on_end: Callable[[Trial], None]
-    ) -> None:
+    def __init__(self, job: TuningJob, study: optuna.Study, budget: Budget, on_end: Callable[[Trial], None]) -> None:
         self._job = job
         self._study = study
         self._budget = budget
@@ -58,8 +56,7 @@ class Trials:
             HeadraceError: the data cannot be trained on, or every trial fails.
         """
         workers = [
-            threading.Thread(target=self._work, name=f"trial-{number}", daemon=True)
-            for number in range(self._job.jobs)
+            threading.Thread(target=self._work, name=f"trial-{number}", daemon=True) for number in range(self._job.jobs)
         ]
         for worker in workers:
             worker.start()
@@ -94,39 +91,29 @@ class Trials:
     def _try(self, trial: optuna.Trial) -> tuple[Trial, TrainedModel | None] | None:
         """Train and measure; None where the tuning ended meanwhile. The study keeps such a trial as running."""
         began = time.perf_counter()
-        origin = Origin(trial.user_attrs.get(FACTS, {}).get("origin", Origin.SAMPLED.value))
-        is_untuned = origin is Origin.UNTUNED
-        params = dict(self._job.settings.params) if is_untuned else self._job.params(dict(trial.params))
-        begun = Trial(trial.number, State.FAILED, origin, dict(trial.params), params)
-        watched: list[Any] = []
+        begun = self._begin(trial)
+        pacer = Pacer(trial, float(value_in(begun.params, "learning_rate")), self._budget.is_over)
+        pacer.parts = self._shared.parts
+        pacer.prunes = begun.origin is not Origin.UNTUNED
+        settings = replace(self._job.settings, params=begun.params, threads=self._job.threads)
         model = None
         try:
-            done = self._train(trial, params, watched, prunes=not is_untuned)
+            done = attempt(self._shared, settings, self._gate, pacer)
             ended, model = self._measured(begun, done), done.model
         except StoppedError:
             return None
         except TrialPrunedError:
-            curve = [(point.trees, point.value) for point in watched]
+            curve = [(point.trees, point.value) for point in pacer.curve]
             ended = replace(begun, state=State.PRUNED, curve=curve, trees=curve[-1][0] if curve else 0)
         except load_lightgbm().basic.LightGBMError as error:
             ended = replace(begun, reason=str(error))
         return replace(ended, seconds=time.perf_counter() - began), model
 
-    def _train(self, trial: optuna.Trial, params: dict[str, Any], watched: list[Any], *, prunes: bool) -> Attempt:
-        settings = replace(self._job.settings, params=params, threads=self._job.threads)
-        in_folds = self._shared.parts > 1
-        rate = float(value_in(params, "learning_rate"))
-        pacer = Pacer(trial, rate, self._budget.is_over, reports=not in_folds, prunes=prunes)
-
-        def keep(_booster: Any, curve: Any) -> None:
-            watched[:] = curve
-
-        def folded(done: int, mean: float) -> None:
-            trial.report(mean, done)
-            if prunes and done < self._shared.parts and trial.should_prune():
-                raise TrialPrunedError
-
-        return attempt(self._shared, settings, self._gate, [keep, pacer], folded)
+    def _begin(self, trial: optuna.Trial) -> Trial:
+        origin = Origin(trial.user_attrs.get(FACTS, {}).get("origin", Origin.SAMPLED.value))
+        chosen = dict(trial.params)
+        params = dict(self._job.settings.params) if origin is Origin.UNTUNED else self._job.params(chosen)
+        return Trial(trial.number, State.FAILED, origin, chosen, params)
 
     def _measured(self, begun: Trial, done: Attempt) -> Trial:
         measured = None

@@ -41,9 +41,7 @@ def make_sampler(distributions: Mapping[str, Any], seed: int) -> BaseSampler:
                 return drawn
             return {name: tpe.sample_independent(study, trial, name, one) for name, one in search_space.items()}
 
-        def sample_independent(
-            self, study: Any, trial: Any, param_name: str, param_distribution: Any
-        ) -> Any:
+        def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
             return self._tpe(study).sample_independent(study, trial, param_name, param_distribution)
 
         def _tpe(self, study: Any) -> optuna.samplers.TPESampler:

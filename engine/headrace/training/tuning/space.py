@@ -94,8 +94,8 @@ def build_space(declared: Mapping[str, Range | None], settings: TrainingSettings
 def default_ranges(settings: TrainingSettings, rows: int) -> dict[str, Range]:
     """What is worth trying for an objective and a number of rows.
 
-    Leaves and rows a leaf bound each other: both follow the rows. The number of trees is not tuned, early stopping finds
-    it for each learning rate. What binning depends on stays out: all trials share one Dataset.
+    Leaves and rows a leaf bound each other: both follow the rows. The number of trees is not tuned, early stopping
+    finds it for each learning rate. What binning depends on stays out: all trials share one Dataset.
     """
     most_leaves = 63 if settings.task is Task.MULTICLASS else 255
     ranges: dict[str, Range] = {
