@@ -10,6 +10,7 @@ import typer
 from headrace.cli.console import ConsoleProgress, JsonOption, print_json, print_table
 from headrace.cli.options import DEFAULT_HOME, HomeOption
 from headrace.core.errors import CancelledError
+from headrace.core.logging import set_level
 
 if TYPE_CHECKING:
     from headrace.pipeline.runner import StageReport
@@ -68,6 +69,7 @@ def tune(
         "seed": seed,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
+    set_level("warning")  # which backend serves each trial's model is no news
     with ConsoleProgress() as progress:
 
         def stage(report: StageReport) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from headrace.core.errors import DefinitionError
 from headrace.training.tuning.measurement import Targets
@@ -21,6 +21,8 @@ class Tuning:
     Attributes:
         space: LightGBM parameter -> `hr.IntRange`, `hr.FloatRange` or `hr.Choice`, in place of the default's or beside
             them; None leaves a parameter as the model declares it.
+        first: points to try before any is drawn, each LightGBM parameter -> value; the model's own where one is left
+            out, the nearest one where a value is outside of the space.
         trials: most trials that are trained; 0: as many as the minutes allow, or 50 where there are none.
         minutes: most minutes, over all resumptions together; 0: no limit.
         latency_p99_us: the compiled model's 99th percentile for one row, in microseconds; None: no target.
@@ -33,6 +35,7 @@ class Tuning:
     """
 
     space: Mapping[str, Range | None] = field(default_factory=dict)
+    first: Sequence[Mapping[str, Any]] = ()
     trials: int = 0
     minutes: float = 0.0
     latency_p99_us: float | None = None
@@ -49,7 +52,8 @@ class Tuning:
             )
         if self.pruner not in get_args(Pruner):
             raise DefinitionError(f"pruner '{self.pruner}' is not known; allowed: {', '.join(get_args(Pruner))}")
-        if self.pruner == "hyperband" and self.targets.any:
+        targets = self.targets  # which checks them
+        if self.pruner == "hyperband" and targets.any:
             raise DefinitionError(
                 "pruner 'hyperband' compares with every trial, also with those that miss the target",
                 hint='use pruner="median", which compares with those that meet it',

@@ -51,7 +51,7 @@ def tuned(path: str | Path) -> dict[str, Any]:
         raise NotFoundError(
             f"there are no tuned parameters at {path}", hint="headrace tune writes them; until then give params={...}"
         ) from error
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptedError(f"{path} does not hold tuned parameters: {error!r}") from error
     if body.get("format") != FORMAT or digest_json(body) != digest:
         raise CorruptedError(

@@ -66,7 +66,8 @@ class TuningJob:
     def name(self) -> str:
         """The study's: another one where values, targets or draws would differ. The budget is not part of it."""
         tuning = self.tuning
-        return digest_json([self.comparable, tuning.targets.to_json(), tuning.pruner, tuning.seed])[:16]
+        first = [dict(point) for point in tuning.first]
+        return digest_json([self.comparable, tuning.targets.to_json(), tuning.pruner, tuning.seed, first])[:16]
 
     def params(self, chosen: dict[str, Any]) -> dict[str, Any]:
         """LightGBM's parameters of a trial."""

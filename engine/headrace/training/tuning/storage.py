@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.training.tuning.declaration import Tuning
 from headrace.training.tuning.measurement import Measured
+from headrace.training.tuning.parameters import overlaid
 from headrace.training.tuning.pruning import make_pruner
 from headrace.training.tuning.sampling import make_sampler
 from headrace.training.tuning.space import SearchSpace
@@ -92,6 +93,8 @@ def prepare(study: optuna.Study, comparable: str, space: SearchSpace, untuned: d
     study.set_user_attr(TAKEN_OVER, len(taken))
     if not taken:
         study.enqueue_trial(space.nearest(untuned), user_attrs=_origin(Origin.UNTUNED))
+    for point in tuning.first:
+        study.enqueue_trial(space.nearest(overlaid(untuned, point)), user_attrs=_origin(Origin.DECLARED))
     for params in best:
         study.enqueue_trial(params, user_attrs=_origin(Origin.EARLIER))
 

@@ -25,6 +25,7 @@ class Origin(Enum):
     """Where a trial's parameters come from."""
 
     UNTUNED = "untuned"  # the project's own
+    DECLARED = "declared"  # the user's, to be tried first
     EARLIER = "earlier"  # the best of an earlier study
     SAMPLED = "sampled"
 
