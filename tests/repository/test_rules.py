@@ -22,6 +22,7 @@ ONE_DOOR = {
     "onnx": ("headrace/packaging/export/",),
     "sklearn": ("headrace/training/", "headrace/evaluation/", "headrace/validation/bias/"),
     "matplotlib": ("headrace/pipeline/report/",),
+    "optuna": ("headrace/training/tuning/",),
 }
 
 
