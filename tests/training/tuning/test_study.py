@@ -97,11 +97,11 @@ def test_new_targets_judge_the_trials_that_are_there(make_job):
 
 
 def test_points_of_the_users_are_tried_first(make_job):
-    result = tune(make_job(trials=3, first=[{"num_leaves": 5, "lambda_l2": 1.0}, {"min_data_in_leaf": 33}]))
+    result = tune(make_job(trials=3, first=[{"num_leaves": 5, "lambda_l2": 1.0}, {"min_data_in_leaf": 7}]))
     assert [trial.origin for trial in result.trials] == [Origin.UNTUNED, Origin.DECLARED, Origin.DECLARED]
     assert result.trials[1].params["num_leaves"] == 5
     assert result.trials[2].params["num_leaves"] == 15  # the project's own
-    assert result.trials[2].params["min_child_samples"] == 33
+    assert result.trials[2].params["min_child_samples"] == 7
 
 
 def test_the_best_of_a_study_on_other_rows_is_tried_again(make_job):

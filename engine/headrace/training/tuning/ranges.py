@@ -28,7 +28,7 @@ class IntRange:
 
     def nearest(self, value: Any) -> int:
         """The value in the range that is nearest."""
-        return min(max(math.floor(value + 0.5), self.low), self.high)
+        return min(max(math.floor(float(value) + 0.5), self.low), self.high)
 
 
 @dataclass(frozen=True)

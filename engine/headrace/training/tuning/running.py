@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from headrace.training.tuning.parameters import value_in
 from headrace.training.tuning.pruning import Pacer, StoppedError, TrialPrunedError
 from headrace.training.tuning.shelf import Shelf
 from headrace.training.tuning.storage import SPENT
+from headrace.training.tuning.telling import Teller
 from headrace.training.tuning.trial import FACTS, Origin, State, Trial
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ _FAILURES = 5
 class Trials:
     """Runs the trials of one study on threads; LightGBM leaves the interpreter free while it grows a tree."""
 
-    def __init__(self, job: TuningJob, study: optuna.Study, budget: Budget, on_end: Callable[[Trial], None]) -> None:
+    def __init__(self, job: TuningJob, study: optuna.Study, budget: Budget, teller: Teller) -> None:
         self._job = job
         self._study = study
         self._budget = budget
-        self._on_end = on_end
+        self._teller = teller
         self._shelf = Shelf(job.folder / "models")
         self._gate = Gate()
         self._told = threading.Lock()
@@ -65,6 +65,7 @@ class Trials:
             try:
                 for worker in workers:
                     worker.join(_LOOK_S)
+                self._teller.waited()
             except KeyboardInterrupt:
                 if interrupted:
                     raise
@@ -146,7 +147,7 @@ class Trials:
             self._study.tell(trial, ended.value if ended.is_complete else None, state=states[ended.state])
             self._study.set_user_attr(SPENT, self._budget.spent_s)
             self._keep(ended, model)
-            self._on_end(ended)
+            self._teller.ended(ended)
             if self._job.on_trial is not None:
                 self._job.on_trial(ended)
 

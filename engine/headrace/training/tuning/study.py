@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import DefinitionError
-from headrace.core.progress import Progress, SilentProgress, Step
+from headrace.core.progress import Progress, SilentProgress
 from headrace.training.binning import bin_data
 from headrace.training.trained import TrainedModel
 from headrace.training.trainer import boost
@@ -21,8 +21,8 @@ from headrace.training.tuning.result import TuningResult
 from headrace.training.tuning.running import Trials
 from headrace.training.tuning.shelf import Shelf
 from headrace.training.tuning.storage import SPENT, TAKEN_OVER, open_storage, open_study, prepare
+from headrace.training.tuning.telling import Teller
 from headrace.training.tuning.trial import State, Trial
-from headrace.training.watching import sparkline
 
 if TYPE_CHECKING:
     import optuna
@@ -100,40 +100,7 @@ def _budget(job: TuningJob, study: optuna.Study) -> Budget:
 def _run(job: TuningJob, study: optuna.Study, budget: Budget, progress: Progress) -> bool:
     with progress.step("tune", total=job.tuning.most_trials) as step:
         step.advance(budget.taken)
-        return Trials(job, study, budget, _Teller(job, _ended(study), budget, step)).run()
-
-
-class _Teller:
-    """Shows the best value so far, how trials ended, and the time left."""
-
-    def __init__(self, job: TuningJob, known: Sequence[Trial], budget: Budget, step: Step) -> None:
-        self._job = job
-        self._trials = list(known)
-        self._budget = budget
-        self._step = step
-
-    def __call__(self, ended: Trial) -> None:
-        self._trials.append(ended)
-        self._step.advance()
-        self._step.note(self.words())
-
-    def words(self) -> str:
-        metric = self._job.settings.watched
-        best: list[float] = []
-        for trial in self._trials:
-            if trial.is_feasible and trial.value is not None:
-                pick = max if metric.higher_is_better else min
-                best.append(pick([trial.value, *best[-1:]]))
-        words = [f"best {metric.name} {best[-1]:.4f} {sparkline(best)}" if best else "none meets the target yet"]
-        pruned = sum(trial.state is State.PRUNED for trial in self._trials)
-        words.append(f"{len(self._trials)} trials, {pruned} pruned")
-        if self._job.tuning.targets.any:
-            missed = sum(trial.is_complete and not trial.is_feasible for trial in self._trials)
-            words.append(f"{missed} over target")
-        left = self._budget.left_s
-        if left is not None:
-            words.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
-        return " · ".join(words)
+        return Trials(job, study, budget, Teller(job, _ended(study), budget, step)).run()
 
 
 def _ended(study: optuna.Study) -> list[Trial]:
