@@ -77,6 +77,14 @@ def test_the_verdict_is_what_the_test_rows_say(low, high, badge, says):
     assert says in page
 
 
+def test_a_worse_model_that_alone_meets_the_target_is_said_to_meet_it():
+    result = make_result()
+    trials = [replace(result.trials[0], excess={"latency_p99_us": 0.2}), *result.trials[1:]]
+    page = render_tuning(replace(make_report(-0.005, -0.001), result=replace(result, trials=trials)), command="x")
+    assert "Verdict: meets the target" in page
+    assert "The untuned model misses the target; the tuned one meets it at auc -0.0030" in page
+
+
 def test_a_target_that_nothing_meets_still_has_a_page():
     result = make_result()
     trials = [replace(trial, excess={"latency_p99_us": 0.5}) for trial in result.trials if trial.is_complete]

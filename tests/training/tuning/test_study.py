@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from headrace.core.errors import DefinitionError, FailedCheckError, HeadraceError
-from headrace.training import TimeSplit, TrainingSettings, WalkForward, train
-from headrace.training.tuning import Choice, Measured, Origin, State, model_of, tune
+from headrace.training import Metric, TimeSplit, TrainingSettings, WalkForward, train
+from headrace.training.tuning import Choice, FloatRange, Measured, Origin, State, model_of, tune
+
+pytestmark = pytest.mark.slow  # each opens one or more studies on disk
 
 SPLIT = TimeSplit(train="2013-09-01", valid="2013-11-01")
 
@@ -157,7 +159,6 @@ def test_what_bins_depend_on_is_tuned_with_a_dataset_a_value(make_job):
         assert train(job.data, replace(job.settings, params=trial.params)).best_value == trial.value
 
 
-@pytest.mark.slow
 def test_hopeless_trials_end_early(make_job):
     result = tune(make_job(trials=30))
     pruned = [trial for trial in result.trials if trial.state is State.PRUNED]
@@ -196,6 +197,22 @@ def test_time_ends_trials_between_two_trees(make_job, make_data):
         _ = result.winner
 
 
+def test_a_trial_whose_metric_is_no_number_fails_and_the_others_go_on(make_job):
+
+    def odd(labels, predictions):
+        """Not a number where there are few different predictions."""
+        return float("nan") if np.unique(predictions).size < 8 else float(np.mean((labels > 0) == (predictions > 0.5)))
+
+    settings = TrainingSettings(
+        params={"num_leaves": 15}, rounds=5, early_stopping_rounds=0, threads=1, metric=Metric("odd", odd)
+    )
+    tiny = {"space": {"num_leaves": Choice(2, 15), "learning_rate": FloatRange(0.5, 0.6)} | dict.fromkeys(DEFAULTS[1:])}
+    result = tune(make_job(settings=settings, trials=6, first=[{"num_leaves": 2, "learning_rate": 0.5}], **tiny))
+    assert result.winner.value is not None
+    assert result.count(State.FAILED) >= 1
+    assert all(trial.reason == "odd is nan" for trial in result.trials if trial.state is State.FAILED)
+
+
 def test_targets_need_something_that_measures(make_job):
     with pytest.raises(DefinitionError, match="need something that measures"):
         tune(make_job(measure=None, size_bytes=9))
@@ -219,7 +236,7 @@ study_of_a_child.run(Path(sys.argv[1]))
 CHILD = """
 import time
 import numpy as np
-from headrace.training import TimeSplit, TrainingData, TrainingSettings
+from headrace.training import Metric, TimeSplit, TrainingData, TrainingSettings
 from headrace.training.tuning import Measured, Tuning, TuningJob, tune
 
 
@@ -274,7 +291,6 @@ def wait_for_models(folder, number):
     raise AssertionError(f"no {number} models in {folder}")
 
 
-@pytest.mark.slow
 def test_a_killed_study_goes_on_as_if_nothing_had_happened(child, tmp_path):
     start, source = child
     process = start(tmp_path / "killed")
@@ -288,7 +304,6 @@ def test_a_killed_study_goes_on_as_if_nothing_had_happened(child, tmp_path):
     assert [(t.params, t.value) for t in ended] == [(t.params, t.value) for t in whole.trials]
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_after_the_current_tree_and_keeps_what_is_there(child, tmp_path):
     start, source = child
     process = start(tmp_path / "pressed")

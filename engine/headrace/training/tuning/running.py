@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import replace
@@ -117,6 +118,8 @@ class Trials:
         return Trial(trial.number, State.FAILED, origin, chosen, params)
 
     def _measured(self, begun: Trial, done: Attempt) -> Trial:
+        if not math.isfinite(done.value):
+            return replace(begun, reason=f"{self._job.settings.watched.name} is {done.value}")
         measured = None
         if self._job.measure is not None:
             with self._gate.measuring() as alone:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from headrace.core.hashing import finite_or_none
 from headrace.training.tuning.measurement import Measured
 
 FACTS = "headrace"
@@ -92,7 +94,7 @@ class Trial:
             "origin": self.origin.value,
             "params": dict(self.params),
             "trees": self.trees,
-            "curve": [list(point) for point in thinned(self.curve)],
+            "curve": [[trees, finite_or_none(value)] for trees, value in thinned(self.curve)],
             "folds": list(self.folds),
             "measured": self.measured.to_json() if self.measured else None,
             "excess": dict(self.excess),
@@ -113,7 +115,7 @@ class Trial:
             params=facts.get("params", {}),
             value=frozen.value if frozen.state.name == "COMPLETE" else None,
             trees=facts.get("trees", 0),
-            curve=[(trees, value) for trees, value in facts.get("curve", [])],
+            curve=[(trees, math.nan if value is None else value) for trees, value in facts.get("curve", [])],
             folds=facts.get("folds", []),
             measured=Measured(**facts["measured"]) if facts.get("measured") else None,
             excess=facts.get("excess", {}),

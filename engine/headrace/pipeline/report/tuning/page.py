@@ -50,6 +50,9 @@ def _badge(report: TuningReport) -> Markup:
     gain = report.gain
     if gain is not None and gain.low > 0:
         return element("p", "Verdict: better", class_="standing good")
+    untuned = report.result.untuned
+    if gain is not None and untuned is not None and not untuned.is_feasible:
+        return element("p", "Verdict: meets the target", class_="standing warn")
     if gain is not None and gain.high < 0:
         return element("p", "Verdict: worse", class_="standing bad")
     return element("p", "Verdict: not shown to be better", class_="standing warn")
