@@ -21,8 +21,8 @@ def use_tables(report: RunReport) -> Iterator[Markup]:
         rows = [
             [words(one.name), number(numbers.count(one.rows), one.rows), *_figure(one.rate)] for one in found.groups
         ]
-        headings = ("group", "rows", "share acted on", _INTERVAL)
-        yield table(f"t-fairness-{position}", f"Groups of {found.column}", headings, rows)
+        columns = ("group", "rows", "share acted on", _INTERVAL)
+        yield table(f"t-fairness-{position}", f"Groups of {found.column}", columns, rows)
     if report.weak_slices is not None and report.weak_slices.slices:
         rows = [
             [
@@ -33,12 +33,12 @@ def use_tables(report: RunReport) -> Iterator[Markup]:
             ]
             for one in report.weak_slices.slices
         ]
-        headings = ("slice", "rows", "share", f"{report.weak_slices.loss} above the rest", _INTERVAL)
-        yield table("t-weak", "Weak slices nobody declared", headings, rows)
+        excess = f"{report.weak_slices.loss} above the rest"
+        yield table("t-weak", "Weak slices nobody declared", ("slice", "rows", "share", excess, _INTERVAL), rows)
     if report.robustness is not None and report.robustness.damages:
         rows = [[words(one.name), words(one.kind), *_figure(one.drop)] for one in report.robustness.damages]
-        headings = ("broken input", "kind", f"{report.robustness.measure.title} worse by", _INTERVAL)
-        yield table("t-robustness", "Broken inputs", headings, rows)
+        worse = f"{report.robustness.measure.title} worse by"
+        yield table("t-robustness", "Broken inputs", ("broken input", "kind", worse, _INTERVAL), rows)
 
 
 def _figure(estimate: Estimate) -> tuple[Cell, Cell]:
