@@ -23,10 +23,11 @@ from headrace.pipeline.project import load_project
 from headrace.pipeline.runner import StageReport, run_stages
 from headrace.pipeline.stages import FeaturesStage, IngestStage, ValidateStage
 from headrace.pipeline.tuning.measuring import CompiledMeasure, sample_rows, smallest_forest
+from headrace.pipeline.tuning.recording import TuningDiary, recorded_tuning
 from headrace.pipeline.tuning.report import TuningReport
 from headrace.pipeline.workspace import Workspace
 from headrace.training import SplitMasks, TrainingData
-from headrace.training.tuning import Trial, Tuning, TuningJob, TuningResult, model_of, tune, write_tuned
+from headrace.training.tuning import Tuning, TuningJob, TuningResult, model_of, tune, write_tuned
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,11 @@ class TuneOptions:
         overrides: fields of the project's `Tuning` that are given anew.
         fresh: forget earlier trials of this model first.
         on_stage: told each finished or skipped stage.
-        on_trial: told each trial as it ends; for run records.
     """
 
     overrides: Mapping[str, Any]
     fresh: bool = False
     on_stage: Callable[[StageReport], None] = lambda _report: None
-    on_trial: Callable[[Trial], None] | None = None
 
 
 def tune_project(path: Path, home: Path, options: TuneOptions, *, progress: Progress) -> TuningReport:
@@ -56,26 +55,34 @@ def tune_project(path: Path, home: Path, options: TuneOptions, *, progress: Prog
         FailedCheckError: no trial met the target; the trials are kept.
     """
     project, folder = load_project(path)
-    workspace = Workspace(home)
-    context = RunContext(project, folder, workspace, load_settings(home=home), progress)
+    settings = load_settings(home=home)
+    workspace = Workspace.of(settings)
+    context = RunContext(project, folder, workspace, settings, progress)
     write_atomic(workspace.project_file, json.dumps({"project": str(folder), "as_typed": str(path)}).encode())
     tuning = replace(project.tuning, **options.overrides)
-    run_stages([IngestStage(), ValidateStage(), FeaturesStage()], context, on_end=options.on_stage)
-    dataset = load_dataset(context)
-    job = _job(context, dataset, tuning, options)
-    result = tune(job, progress=progress, fresh=options.fresh)
-    report = TuningReport(project.name, project.model.name, result)
-    if result.interrupted or not result.ranked or result.refused:
-        return report
-    with progress.step("compare with the untuned model") as step:
+    with recorded_tuning(context) as diary:
+        run_stages([IngestStage(), ValidateStage(), FeaturesStage()], context, on_end=options.on_stage)
+        dataset = load_dataset(context)
+        job = _job(context, dataset, tuning, diary)
+        result = tune(job, progress=progress, fresh=options.fresh)
+        report = TuningReport(project.name, project.model.name, result)
+        if not (result.interrupted or not result.ranked or result.refused):
+            report = _judge(context, dataset, job, report)
+        diary.ended(report)
+    return report
+
+
+def _judge(context: RunContext, dataset: Dataset, job: TuningJob, report: TuningReport) -> TuningReport:
+    """Hold the winner against the untuned model on the test part, and freeze its parameters."""
+    with context.progress.step("compare with the untuned model") as step:
         step.note("test part")
-        comparison = _compare(context, dataset, job, result)
-    test = dataset.masks(project.model.split).test
+        comparison = _compare(context, dataset, job, report.result)
+    test = dataset.masks(context.project.model.split).test
     report = replace(report, comparison=comparison, test=(int(test.sum()), int(np.unique(dataset.days[test]).size)))
-    return replace(report, frozen=_freeze(folder / "tuned" / f"{project.model.name}.json", report))
+    return replace(report, frozen=_freeze(context.folder / "tuned" / f"{report.model}.json", report))
 
 
-def _job(context: RunContext, dataset: Dataset, tuning: Tuning, options: TuneOptions) -> TuningJob:
+def _job(context: RunContext, dataset: Dataset, tuning: Tuning, diary: TuningDiary) -> TuningJob:
     model = context.project.model
     data = dataset.training_data(model.split)
     settings = model.settings(threads=context.settings.threads)
@@ -90,7 +97,7 @@ def _job(context: RunContext, dataset: Dataset, tuning: Tuning, options: TuneOpt
         identity=_identity(context, data),
         folds=[split.within(dataset.labelled) for split in masks],
         measure=CompiledMeasure(sample_rows(data), smallest_forest(data, settings)),
-        on_trial=options.on_trial,
+        on_trial=diary.trial_ended,
     )
 
 
