@@ -110,9 +110,9 @@ def mlflow(tmp_path_factory):
 class Home:
     """A workspace with a tuning run, its trials, a pipeline run, and registered versions."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, database: str | None = None) -> None:
         self.path, self.name = path, name
-        self.engine = open_database(path / "registry.db")
+        self.engine = open_database(database or path / "registry.db")
         self.store = RunStore(self.engine)
         self.registry = Registry(self.engine, path)
 
@@ -153,6 +153,14 @@ class Home:
         with self.engine.begin() as tx:
             at = self.store.get(self.store.runs()[0].id).started_at
             self.registry.set_alias(tx, AliasMove(self.name, alias, version, actor="test", reason="a test", at=at))
+
+
+@pytest.fixture
+def shared_home(tmp_path, request, postgres_database):
+    """The same with its records in PostgreSQL."""
+    made = Home(tmp_path / "home", request.node.name[5:50], postgres_database)
+    yield made
+    made.engine.dispose()
 
 
 @pytest.fixture
