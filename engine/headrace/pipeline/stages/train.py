@@ -11,7 +11,7 @@ from headrace.core.files import staged_directory
 from headrace.core.hashing import digest_json
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import Dataset, load_dataset
-from headrace.pipeline.fingerprint import describe, library_versions
+from headrace.pipeline.fingerprint import library_versions
 from headrace.pipeline.stage import StageOutcome
 from headrace.training import (
     Checkpoint,
@@ -30,6 +30,7 @@ from headrace.training.storage import save_trained
 
 FULL, WITHOUT_WINDOWS, REFIT = "full", "without_windows", "refit"
 PARTS = (FULL, WITHOUT_WINDOWS, REFIT)
+_JUDGING = frozenset({"name", "gates", "slice_by", "naive_by", "threshold", "sensitive"})
 
 
 class TrainStage:
@@ -44,13 +45,11 @@ class TrainStage:
     code: ClassVar[tuple[str, ...]] = ("core", "training")
 
     def inputs(self, context: RunContext) -> Any:
-        """Target, split, parameters, the trainer's version."""
+        """Target, what is learnt and how, the trainer's version; not what judges it."""
         model = context.project.model
         return {
             "target": str(model.target),
-            "split": describe(model.split),
-            "settings": model.settings(threads=1).to_json(),
-            "definition": model.to_json(),
+            **{name: value for name, value in model.to_json().items() if name not in _JUDGING},
             "libraries": library_versions(("lightgbm", "numpy")),
         }
 
