@@ -61,10 +61,19 @@ $(VENV)/.kernels: $(VENV)/.demo $(wildcard kernels/headrace_kernels/cpu/*.py)
 		--upgrade --target .venv-interop/perf_analyzer $$(cat tests/perf-analyzer-constraints.txt)
 	@touch $@
 
+# MLflow pins other libraries than ours: its server and its client get an environment of their own, and nothing of it is
+# ever imported by Headrace.
+.venv-mlflow/.done: tests/mlflow-constraints.txt
+	@echo "installing mlflow into .venv-mlflow (a minute or two the first time)"
+	@test -x .venv-mlflow/bin/python || $(PYTHON) -m venv .venv-mlflow
+	@env -u PIP_CONSTRAINT .venv-mlflow/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint tests/mlflow-constraints.txt mlflow
+	@touch $@
+
 demo: $(VENV)/.kernels ## install and run the flights example end to end; ends with build/demo/report.html
 	@$(BIN)/headrace run examples/flights --home build/demo
 
-test: $(VENV)/.dev $(VENV)/.kernels .venv-interop/.done lint types ## install, lint, type-check, run every test with coverage
+test: $(VENV)/.dev $(VENV)/.kernels .venv-interop/.done .venv-mlflow/.done lint types ## install, lint, type-check, run every test with coverage
 	@rm -f .coverage*
 	@$(BIN)/python -m pytest --cov --cov-report=term
 	@$(MAKE) --no-print-directory coverage-kernels

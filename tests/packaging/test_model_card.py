@@ -48,6 +48,21 @@ def test_the_card_holds_quality_gates_groups_inputs_and_origin(evaluation):
     assert "- code 0123abc" in card
 
 
+def test_the_card_tells_of_decisions_groups_and_overrides(evaluation):
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6}
+    disparity = {"highest": "x", "lowest": "y", "ratio": figure, "difference": figure}
+    document = evaluation | {
+        "decisions": {"threshold": 0.25, "figures": {"recall": figure}},
+        "fairness": {"sex": {"disparities": {"selection_rate": disparity}, "insufficient": ["z"]}},
+        "override": {"reason": "the bound is for next year", "gates": ["auc at least 0.99"]},
+    }
+    card = model_card("late", description="x", evaluation=document, lineage=LINEAGE, signature=SIGNATURE)
+    assert "Acting on scores of 0.25 and above:\n\n- recall: 0.500 [0.400, 0.600]" in card
+    assert "- selection_rate of sex y over x: 0.500 [0.400, 0.600]" in card
+    assert "- too few rows of sex: z" in card
+    assert "Registered although auc at least 0.99 failed: the bound is for next year" in card
+
+
 def test_the_card_is_the_same_every_time(evaluation):
     cards = {
         model_card("late", description="x", evaluation=evaluation, lineage=LINEAGE, signature=SIGNATURE)

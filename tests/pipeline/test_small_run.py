@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 
-import polars as pl
 import pytest
 
 from headrace.data import TableStore
@@ -51,41 +50,11 @@ project = hr.Project(
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """Flights of January to April from EWR and LGA, times in UTC (these months' midnights do not matter here)."""
-    sys.path.insert(0, "examples/flights")
-    try:
-        from preparation import flights_file
-    finally:
-        sys.path.remove("examples/flights")
+def project(tmp_path_factory, small_flights):
     folder = tmp_path_factory.mktemp("small")
-    rows = pl.read_csv(
-        flights_file().read_bytes() if flights_file().suffix != ".zip" else _unzip(flights_file()), null_values="NA"
-    )
-    due = pl.col("time_hour").str.to_datetime(time_zone="UTC") + pl.duration(minutes="minute")
-    small = (
-        rows.filter((pl.col("month") <= 4) & (pl.col("origin") != "JFK"))
-        .with_columns(due=due)
-        .select(
-            pl.format("{}-{}", "carrier", pl.int_range(pl.len())).alias("id"),
-            "origin",
-            "carrier",
-            "due",
-            landed=pl.col("due") + pl.duration(minutes=pl.col("arr_delay") + 120),
-            delay="arr_delay",
-            distance="distance",
-        )
-    )
-    small.write_csv(folder / "flights.csv", datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    (folder / "flights.csv").symlink_to(small_flights)
     (folder / "project.py").write_text(PROJECT)
     return folder
-
-
-def _unzip(path):
-    import zipfile
-
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(archive.namelist()[0])
 
 
 def run(folder, *options, home="home"):
@@ -134,6 +103,19 @@ def command(project, *words):
     )
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
+
+
+def test_a_run_leaves_one_record_and_one_that_skipped_every_stage_none(project, first):
+    code, runs = command(project, "runs", "list", "--home", "home")
+    assert code == 0
+    (record,) = runs
+    assert (record["kind"], record["status"], record["model"]) == ("pipeline", "finished", "late")
+    assert record["metrics"]["test.auc"]["value"] == first["auc_test"]
+    assert record["metrics"]["test.auc"]["low"] < first["auc_test"] < record["metrics"]["test.auc"]["high"]
+    assert record["parameters"]["num_leaves"] == 15
+    assert {version["digest"] for version in record["versions"]} >= {first["package_digest"]}
+    code, shown = command(project, "runs", "show", record["id"][:8], "--home", "home")
+    assert len(shown["curves"]["valid.auc"]) >= first["trees"]
 
 
 def test_a_packages_features_are_rebuilt_bit_for_bit_from_the_tables_it_names(project, first, tmp_path):
@@ -207,7 +189,11 @@ def test_ctrl_c_at_any_moment_leaves_a_run_that_goes_on(project, after_s):
         (('"distance": "int64"', '"distanec": "int64"'), 2, "did you mean 'distance'"),
         (('"flights.csv"', '"fligths.csv"'), 2, "did you mean 'flights.csv'"),
         (('"delay": [hr.Mean()', '"dealy": [hr.Mean()'), 2, "did you mean 'delay'"),
-        (('column("delay") > 15', 'column("delay") + 15'), 2, "not bool"),
+        (
+            ('column("delay") > 15', 'column("delay") + 15'),
+            2,
+            "gives int64, which objective 'binary' does not learn from",
+        ),
     ],
 )
 def test_a_wrong_project_says_what_is_wrong(project, tmp_path, change, code, says):

@@ -22,6 +22,8 @@ ONE_DOOR = {
     "onnx": ("headrace/packaging/export/",),
     "sklearn": ("headrace/training/", "headrace/evaluation/", "headrace/validation/bias/"),
     "matplotlib": ("headrace/pipeline/report/",),
+    "mlflow": (),  # the mirror speaks its REST API
+    "optuna": ("headrace/training/tuning/",),
 }
 
 

@@ -1,4 +1,4 @@
-"""Training data is checked once: shapes, names, labels of both kinds in every part that needs them."""
+"""Training data is checked once: shapes, names, rows in the order that LightGBM wants."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from headrace.core.errors import FailedCheckError, InvalidInputError, NotFoundError
-from headrace.training import SplitMasks
+from headrace.core.errors import InvalidInputError, NotFoundError
 
 
 def test_some_features_are_the_same_rows_with_fewer_columns(make_data):
@@ -23,11 +22,18 @@ def test_some_features_are_the_same_rows_with_fewer_columns(make_data):
 
 def test_a_part_in_time_order_is_a_view_and_a_scattered_one_a_copy(make_data):
     data = make_data()
-    assert np.shares_memory(data.part(data.split.train), data.values)
+    assert np.shares_memory(data.part(data.rows(data.split.train)), data.values)
     scattered = data.split.train & (np.arange(data.labels.size) % 2 == 0)
-    np.testing.assert_array_equal(data.part(scattered), data.values[scattered])
-    assert not np.shares_memory(data.part(scattered), data.values)
-    assert data.part(np.zeros(data.labels.size, np.bool_)).shape == (0, 5)
+    np.testing.assert_array_equal(data.part(data.rows(scattered)), data.values[scattered])
+    assert not np.shares_memory(data.part(data.rows(scattered)), data.values)
+    assert data.part(data.rows(np.zeros(data.labels.size, np.bool_))).shape == (0, 5)
+
+
+def test_rows_of_a_query_are_brought_together_in_order_of_appearance(make_data):
+    data = make_data(rows=6)
+    ranked = dataclasses.replace(data, groups=np.array([7, 3, 7, 5, 3, 7]))
+    np.testing.assert_array_equal(ranked.rows(np.ones(6, np.bool_)), [0, 2, 5, 1, 4, 3])
+    np.testing.assert_array_equal(ranked.rows(np.array([0, 1, 1, 0, 1, 0], np.bool_)), [1, 4, 2])
 
 
 @pytest.mark.parametrize(
@@ -35,25 +41,15 @@ def test_a_part_in_time_order_is_a_view_and_a_scattered_one_a_copy(make_data):
     [
         ({"names": ("a",)}, "there are 1 names"),
         ({"names": ("a", "b", "a", "c", "d")}, "'a' appears more than once"),
-        ({"labels": np.zeros(4_000)}, r"labels must be bool\[4000\], not float64\[4000\]"),
+        (
+            {"labels": np.zeros(4_000, np.float32)},
+            r"labels must be bool or int64 or float64\[4000\], not float32\[4000\]",
+        ),
+        ({"weights": np.zeros(4_000, np.float32)}, r"weights must be float64\[4000\]"),
+        ({"groups": np.zeros(3, np.int64)}, r"groups must be int64\[4000\]"),
         ({"labels": np.zeros(3, np.bool_)}, r"not bool\[3\]"),
     ],
 )
 def test_what_does_not_fit_is_refused(make_data, changes, text):
     with pytest.raises(InvalidInputError, match=text):
         dataclasses.replace(make_data(), **changes)
-
-
-@pytest.mark.parametrize("part", ["train", "valid"])
-def test_a_part_with_one_kind_of_label_is_refused_by_name(make_data, part):
-    data = make_data()
-    labels = data.labels & ~getattr(data.split, part)
-    with pytest.raises(FailedCheckError, match=f"the {part} part has .* fewer than two labels"):
-        dataclasses.replace(data, labels=labels)
-
-
-def test_an_empty_part_is_refused(make_data):
-    data = make_data()
-    nothing = np.zeros(data.labels.size, np.bool_)
-    with pytest.raises(FailedCheckError, match="the valid part has 0 rows"):
-        dataclasses.replace(data, split=SplitMasks(data.split.train, nothing, data.split.test))

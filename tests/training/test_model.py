@@ -51,9 +51,17 @@ def test_groups_of_the_gates_are_sliced_by_without_being_named_twice(define):
         ({"metric": "rmse"}, "no metric 'rmse'"),
         ({"gates": ["auc > 0.7"]}, "'auc > 0.7' is no gate; known: AtLeast, AtMost, MaxGap, Improves"),
         ({"params": {"verbosity": 1}}, "'verbosity' is set by Headrace"),
-        ({"target": "arr_delay"}, "target must be a condition on columns"),
+        ({"target": "arr_delay"}, "target must be an expression over columns"),
         ({"features": ["distance"]}, "features must be a FeatureSet"),
         ({"rounds": 0}, "rounds"),
+        ({"objective": "regression"}, "a gate names metric 'auc', which objective 'regression' is not judged by"),
+        ({"objective": "lambdarank", "gates": []}, "objective 'lambdarank' needs group_by"),
+        ({"group_by": ["carrier"]}, "objective 'binary' has no use for group_by"),
+        ({"objective": "multiclass", "gates": []}, "objective 'multiclass' needs at least two classes, not 1"),
+        ({"classes": ["a", "b"]}, "objective 'binary' has no use for classes, not 2"),
+        ({"objective": "multiclass", "gates": [], "classes": ["a", "a"]}, "a class is named twice"),
+        ({"class_weight": {"late": 2.0}}, "class_weight: there is no class 'late'; known: \\[False, True\\]"),
+        ({"objective": "lambdarank", "group_by": ["carrier"], "gates": [AtLeast("ndcg@3", 0.5)]}, "ndcg@10"),
     ],
 )
 def test_a_definition_that_cannot_be_is_refused(define, changes, text):

@@ -151,7 +151,7 @@ def test_a_damaged_stored_model_is_refused(make_data, tmp_path, file):
     ("arguments", "text"),
     [
         ({"params": {"seed": 3}}, "'seed' is set by Headrace"),
-        ({"metric": "acu"}, "no training metric 'acu'"),
+        ({"metric": "acu"}, "objective 'binary' has no metric 'acu'"),
         ({"rounds": 0}, "must be at least 1"),
         ({"early_stopping_rounds": -1}, "at least 0"),
         ({"threads": 0}, "must be at least 1"),

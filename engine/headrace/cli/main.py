@@ -37,7 +37,9 @@ def application() -> typer.Typer:
         release,
         report,
         run,
+        runs,
         serve,
+        tune,
     )
 
     app = typer.Typer(
@@ -52,6 +54,8 @@ def application() -> typer.Typer:
     )
     app.callback()(_main)
     app.command("run")(run.run)
+    app.command("tune")(tune.tune)
+    app.add_typer(runs.app, name="runs")
     app.add_typer(data.app, name="data")
     app.add_typer(features.app, name=_ALONE)
     app.command("serve")(serve.serve)

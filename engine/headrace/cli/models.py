@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from headrace.cli import explain
 from headrace.cli import models_answers as tell
 from headrace.cli.console import JsonOption, terminal_progress
 from headrace.cli.options import (
@@ -36,6 +37,7 @@ app = typer.Typer(
     epilog="Typical: `models`, `models history late`, `models export late@2 --to late.tar`, `models import late.tar`, "
     "`models bring model.txt --name late --schema columns.json`, `models gc --dry-run`.",
 )
+app.command("explain")(explain.explain)
 ReferenceArgument = Annotated[str, typer.Argument(help="`late@2`, or `late@champion`.")]
 
 

@@ -36,11 +36,13 @@ def monitor(
                 f"{window.rows:,}",
                 window.verdict,
                 window.worst_feature or "",
-                "" if window.auc is None else f"{window.auc:.3f}",
+                "" if window.figure is None else f"{window.figure:.3f}",
                 f"{window.labelled:,}",
             ]
             for window in watched.windows
         ]
-        print_table(["window", "predictions", "drift", "largest in", "auc", "labelled"], rows, title=watched.headline)
+        print_table(
+            ["window", "predictions", "drift", "largest in", watched.metric, "labelled"], rows, title=watched.headline
+        )
     if watched.windows and watched.windows[-1].verdict == "drift":
         raise typer.Exit(6)

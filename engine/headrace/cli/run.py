@@ -22,12 +22,22 @@ def run(
     registry: RegistryOption = None,
     packages: PackagesOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every stage, whatever was done before.")] = False,
+    override: Annotated[
+        str | None,
+        typer.Option(
+            "--override",
+            metavar="REASON",
+            help="Register versions although a gate failed. The reason is recorded in the package and the registry.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run every stage of a project: ingest, validate, features, train, evaluate, package, serve, release, monitor.
 
     A stage whose inputs did not change since the last run is skipped. A killed run goes on where it stopped.
     Ends with `report.html` (for people) and `summary.json` (for scripts) in `--home`.
+
+    A failed gate ends the run before anything is registered, unless `--override "REASON"` says why it shall not.
 
     Example: `headrace run examples/flights --home build/demo`
     """
@@ -37,7 +47,13 @@ def run(
         printer = _Printer(progress, quiet=as_json)
         workspace = named_workspace(home, registry, packages)
         result = run_project(
-            project, workspace, progress=progress, fresh=fresh, on_open=printer.header, on_stage=printer.stage
+            project,
+            workspace,
+            progress=progress,
+            fresh=fresh,
+            override=override,
+            on_open=printer.header,
+            on_stage=printer.stage,
         )
     if as_json:
         print_json(result.summary)

@@ -19,6 +19,9 @@ class Settings:
         home: folder of the embedded registry, ledger and packages (`HEADRACE_HOME`).
         threads: compute threads (`HEADRACE_THREADS`; default: the CPUs this process may use, cgroup quota included).
         log_format: `auto` (console on a terminal, else JSON), `console` or `json` (`HEADRACE_LOG_FORMAT`).
+        mlflow_uri: MLflow server that runs and versions are mirrored to, `http://` or `https://`, with user and
+            password where it asks for them (`HEADRACE_MLFLOW_URI`); empty: no mirror.
+        mlflow_token: bearer token for it (`HEADRACE_MLFLOW_TOKEN`).
         registry: database of registry and ledger, a file or a URI (`HEADRACE_REGISTRY`); None: a file in `home`.
         packages: store of packages, a folder or a URI (`HEADRACE_PACKAGES`); None: a folder in `home`.
         trusted_keys: public keys, one of which must have signed a package that is served or named by an alias
@@ -29,6 +32,8 @@ class Settings:
     home: Path
     threads: int
     log_format: str
+    mlflow_uri: str = ""
+    mlflow_token: str = field(default="", repr=False)
     registry: str | None = field(default=None, repr=False)  # a URI may hold a password
     packages: str | None = None
     trusted_keys: tuple[Path, ...] = ()
@@ -39,7 +44,7 @@ def load_settings(*, home: Path | None = None) -> Settings:
     """Read the environment.
 
     Raises:
-        InvalidInputError: `HEADRACE_THREADS` or `HEADRACE_LOG_FORMAT` is not what is allowed.
+        InvalidInputError: `HEADRACE_THREADS`, `HEADRACE_LOG_FORMAT` or `HEADRACE_MLFLOW_URI` is not what is allowed.
     """
     threads = os.environ.get("HEADRACE_THREADS")
     if threads is not None and (not threads.isdigit() or int(threads) < 1):
@@ -47,10 +52,15 @@ def load_settings(*, home: Path | None = None) -> Settings:
     log_format = os.environ.get("HEADRACE_LOG_FORMAT", "auto")
     if log_format not in {"auto", "console", "json"}:
         raise InvalidInputError(f"HEADRACE_LOG_FORMAT is '{log_format}'; allowed: auto, console, json")
+    mlflow_uri = os.environ.get("HEADRACE_MLFLOW_URI", "")
+    if mlflow_uri and not mlflow_uri.startswith(("http://", "https://")):
+        raise InvalidInputError("HEADRACE_MLFLOW_URI must begin with http:// or https://")
     return Settings(
         home=home or Path(os.environ.get("HEADRACE_HOME", DEFAULT_HOME)),
         threads=int(threads) if threads else cpu_budget(),
         log_format=log_format,
+        mlflow_uri=mlflow_uri,
+        mlflow_token=os.environ.get("HEADRACE_MLFLOW_TOKEN", ""),
         registry=os.environ.get("HEADRACE_REGISTRY") or None,
         packages=os.environ.get("HEADRACE_PACKAGES") or None,
         signing_key=Path(os.environ["HEADRACE_SIGNING_KEY"]) if os.environ.get("HEADRACE_SIGNING_KEY") else None,

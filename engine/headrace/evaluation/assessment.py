@@ -77,7 +77,7 @@ def assess(
     """
     measured = measure(question, labels, scores, resamples, queries)
     figures = {
-        name: Figure.of_replicates(value, measured.replicates[name], settings.confidence)
+        name: Figure.of_replicates(value, measured.replicates[name], settings.confidence, blocks=resamples.n_blocks)
         for name, value in measured.values.items()
     }
     if question.task is not Task.BINARY:

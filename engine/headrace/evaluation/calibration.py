@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,18 +64,34 @@ def calibrate(labels: Labels, scores: Scores, resamples: Resamples, *, n_bins: i
     """
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, n_bins + 1)[1:-1])) if scores.size else np.empty(0)
     codes = np.searchsorted(edges, scores, "left")
-    kept = np.unique(codes)
+    kept, blocks = np.unique(codes), resamples.n_blocks
     bins, gaps = [], []
     for code in kept:
         inside = codes == code
         rows, said, happened = (resamples.totals(part) for part in _parts(labels, scores, inside))
         with np.errstate(invalid="ignore"):
-            rate = Figure.of_replicates(float(labels[inside].mean()), happened / rows, confidence)
+            rate = Figure.of_replicates(float(labels[inside].mean()), happened / rows, confidence, blocks=blocks)
         bins.append(CalibrationBin(int(inside.sum()), float(scores[inside].mean()), rate))
         gaps.append(np.abs(happened - said))
     value = sum(one.rows * abs(one.rate.value - one.mean_score) for one in bins) / scores.size if bins else float("nan")
     replicates = np.sum(gaps, axis=0) / resamples.totals(np.ones(scores.size)) if gaps else np.empty(0)
-    return Calibration(tuple(bins), Figure.of_replicates(value, replicates, confidence))
+    return Calibration(
+        tuple(bins), _widened(Figure.of_replicates(value, replicates, confidence, blocks=blocks), replicates)
+    )
+
+
+def _widened(ece: Figure, replicates: npt.NDArray[np.float64]) -> Figure:
+    """The interval of an expected calibration error, its low end allowing for what chance adds.
+
+    A mean of absolute gaps lies above the truth, most where the truth is 0: chance adds about s to it there, and about
+    sqrt(2) s to a replicate, which holds the chance of the sample and of the draw. The low end goes down by sqrt(2) s,
+    with s from how far replicates lie above the value. The high end stays: a gate on the most that is allowed errs on
+    the safe side. Reference: Bröcker, Climate Dynamics 39 (2012), on the bias of the reliability component.
+    """
+    if not replicates.size or math.isnan(ece.low):
+        return ece
+    excess = max(0.0, float(np.nanmean(replicates)) - ece.value)
+    return replace(ece, low=max(0.0, ece.low - excess * math.sqrt(2) / (math.sqrt(2) - 1)))
 
 
 def _parts(labels: Labels, scores: Scores, inside: Labels) -> tuple[npt.NDArray[np.float64], ...]:

@@ -8,9 +8,12 @@ from enum import Enum
 from typing import Any
 
 from headrace.evaluation.assessment import EvaluationSettings
+from headrace.evaluation.decisions import flag
 from headrace.evaluation.evaluation import Sample, evaluate
 from headrace.evaluation.figures import Figure
 from headrace.evaluation.metrics import Scores
+from headrace.evaluation.paired.decided import DecisionContest, contest_decisions
+from headrace.evaluation.paired.testing import PairedTest, choose_test
 
 
 class Outcome(Enum):
@@ -33,6 +36,8 @@ class Comparison:
         challenger: the challenger's figures.
         champion: the champion's figures.
         improvement: metric -> challenger over champion, positive is better, paired.
+        test: the test that decided, why this one, and its p-values.
+        decisions: the two models' decisions at a threshold; None where none was given.
     """
 
     metric: str
@@ -41,6 +46,8 @@ class Comparison:
     challenger: Mapping[str, Figure]
     champion: Mapping[str, Figure]
     improvement: Mapping[str, Figure]
+    test: PairedTest
+    decisions: DecisionContest | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Encode as JSON data."""
@@ -51,6 +58,8 @@ class Comparison:
             "challenger": {name: figure.to_json() for name, figure in self.challenger.items()},
             "champion": {name: figure.to_json() for name, figure in self.champion.items()},
             "improvement": {name: figure.to_json() for name, figure in self.improvement.items()},
+            "test": self.test.to_json(),
+            **({"decisions": self.decisions.to_json()} if self.decisions else {}),
         }
 
 
@@ -58,18 +67,20 @@ def compare(
     challenger: Sample,
     champion_scores: Scores,
     *,
-    metric: str = "auc",
+    metric: str = "",
     margin: float = 0.005,
     settings: EvaluationSettings | None = None,
+    threshold: float | None = None,
 ) -> Comparison:
     """Compare two models on the same labelled rows.
 
     Args:
         challenger: the rows with the challenger's scores.
         champion_scores: float64[n], the champion's scores of the same rows.
-        metric: which metric decides.
+        metric: which metric decides; empty is the one that leads the question.
         margin: a challenger worse by less than this, at the low end of the interval, is not inferior.
         settings: replicates, confidence, seed.
+        threshold: where both models act; their decisions are then compared too. Binary models only.
 
     Raises:
         InvalidInputError: shapes differ, or scores are no probabilities.
@@ -83,16 +94,37 @@ def compare(
         question=challenger.question,
         queries=challenger.queries,
     )
+    metric = metric or challenger.question.leading
+    settings = settings or EvaluationSettings()
     evaluation = evaluate(paired, settings)
     rival = evaluation.baselines["champion"]
+    test = choose_test(
+        paired,
+        champion_scores,
+        metric,
+        bootstrap=rival.improvement[metric],
+        margin=margin,
+        confidence=settings.confidence,
+    )
     return Comparison(
         metric=metric,
         margin=margin,
-        outcome=decide(rival.improvement[metric], margin),
+        outcome=decide(test.improvement, margin),
         challenger=evaluation.model.figures,
         champion=rival.assessment.figures,
-        improvement=rival.improvement,
+        improvement={**rival.improvement, metric: test.improvement},
+        test=test,
+        decisions=_decisions(paired, champion_scores, threshold, settings),
     )
+
+
+def _decisions(
+    challenger: Sample, champion: Scores, threshold: float | None, settings: EvaluationSettings
+) -> DecisionContest | None:
+    if threshold is None:
+        return None
+    flags = flag(challenger.scores, threshold), flag(champion, threshold)
+    return contest_decisions(challenger.labels, *flags, challenger.blocks, settings)
 
 
 def decide(improvement: Figure, margin: float) -> Outcome:

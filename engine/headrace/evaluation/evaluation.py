@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headrace.core.errors import InvalidInputError, NotFoundError, did_you_mean
 from headrace.evaluation.assessment import Assessment, EvaluationSettings, Replicates, assess
+from headrace.evaluation.examined import Examined
 from headrace.evaluation.figures import Figure
 from headrace.evaluation.measures import higher_is_better
 from headrace.evaluation.metrics import Scores
@@ -43,7 +44,7 @@ class Sample:
     base_rate: float | npt.NDArray[np.float64]
     groups: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     baselines: Mapping[str, Scores] = field(default_factory=dict)
-    question: Question = Question()
+    question: Question = field(default_factory=Question)
     queries: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +80,8 @@ class Evaluation:
         baselines: name -> baseline; `base_rate` is among them, except of a ranking.
         slicings: column -> its groups.
         settings: how the figures were made.
+        metric: the metric that leads: of the headline, slices and comparisons.
+        examined: what else was looked at, as far as it was.
     """
 
     rows: int
@@ -87,6 +90,8 @@ class Evaluation:
     baselines: Mapping[str, Baseline]
     slicings: Mapping[str, Slicing]
     settings: EvaluationSettings
+    metric: str = "auc"
+    examined: Examined = field(default_factory=Examined)
 
     def figure(self, metric: str) -> Figure:
         """The model's figure for a metric.
@@ -104,10 +109,12 @@ class Evaluation:
         return {
             "rows": self.rows,
             "positives": self.positives,
+            "metric": self.metric,
             "model": self.model.to_json(),
             "baselines": {name: baseline.to_json() for name, baseline in self.baselines.items()},
             "slicings": {column: slicing.to_json() for column, slicing in self.slicings.items()},
             "settings": asdict(self.settings),
+            **self.examined.to_json(),
         }
 
 
@@ -125,32 +132,36 @@ def evaluate(sample: Sample, settings: EvaluationSettings | None = None) -> Eval
     baselines = {}
     for name, scores in {**naive, **sample.baselines}.items():
         assessment, own = assess(question, sample.labels, np.asarray(scores), resamples, settings, queries)
-        baselines[name] = Baseline(assessment, _improvement(model, replicates, assessment, own, settings.confidence))
+        gained = {
+            metric: Figure.of_replicates(
+                direction(metric) * (model.figures[metric].value - assessment.figures[metric].value),
+                draws,
+                settings.confidence,
+                blocks=resamples.n_blocks,
+            )
+            for metric, draws in improvements(replicates, own).items()
+        }
+        baselines[name] = Baseline(assessment, gained)
     return Evaluation(
         rows=sample.labels.size,
         positives=int(sample.labels.sum()) if question.task is Task.BINARY else None,
         model=model,
         baselines=baselines,
-        slicings={
-            column: slice_by(sample, groups, resamples, settings)
-            for column, groups in sample.groups.items()
-        },
+        slicings={column: slice_by(sample, groups, resamples, settings) for column, groups in sample.groups.items()},
         settings=settings,
+        metric=question.leading,
     )
 
 
-def _improvement(
-    model: Assessment, replicates: Replicates, rival: Assessment, rival_replicates: Replicates, confidence: float
-) -> dict[str, Figure]:
-    improvement = {}
-    for metric, own in replicates.items():
-        direction = higher_is_better(metric)
-        if direction is None:
-            continue
-        sign = 1.0 if direction else -1.0
-        value = sign * (model.figures[metric].value - rival.figures[metric].value)
-        improvement[metric] = Figure.of_replicates(value, sign * (own - rival_replicates[metric]), confidence)
-    return improvement
+def direction(metric: str) -> float:
+    """1 where more of a metric is better, -1 where less is, 0 where neither."""
+    higher = higher_is_better(metric)
+    return 0.0 if higher is None else 1.0 if higher else -1.0
+
+
+def improvements(own: Replicates, rival: Replicates) -> dict[str, npt.NDArray[np.float64]]:
+    """Metric -> float64[R], how much better the first is in each draw; metrics without a better side are left out."""
+    return {name: direction(name) * (draws - rival[name]) for name, draws in own.items() if direction(name)}
 
 
 def _check(sample: Sample) -> None:
@@ -159,22 +170,24 @@ def _check(sample: Sample) -> None:
         raise InvalidInputError(f"there is nothing to evaluate: labels have shape {rows}")
     wanted = {Task.BINARY: "bool", Task.REGRESSION: "float64"}.get(task, "int64")
     if sample.labels.dtype.name != wanted:
-        raise InvalidInputError(
-            f"labels must be {wanted}, not {sample.labels.dtype}", hint="drop rows without a label"
-        )
+        raise InvalidInputError(f"labels must be {wanted}, not {sample.labels.dtype}", hint="drop rows without a label")
     of_row: dict[str, npt.NDArray[Any]] = {"blocks": sample.blocks}
     of_row |= {f"group '{name}'": values for name, values in sample.groups.items()}
     if task is Task.RANKING:
         of_row["queries"] = np.empty(0) if sample.queries is None else sample.queries
     outputs = (*rows, len(sample.question.classes)) if task is Task.MULTICLASS else rows
-    predictions = {"scores": sample.scores} | {f"baseline '{n}'": values for n, values in sample.baselines.items()}
+    predictions = {"scores": sample.scores} | dict(sample.baselines)
     for shape, arrays in ((rows, of_row), (outputs, predictions)):
         for name, values in arrays.items():
             if values.shape != shape:
                 raise InvalidInputError(f"{name} has shape {values.shape}, labels have {rows}")
     for name, values in predictions.items():
-        if task in {Task.BINARY, Task.MULTICLASS}:
-            if not ((values >= 0) & (values <= 1)).all():
-                raise InvalidInputError(f"{name} must be probabilities in [0, 1], without NaN")
-        elif np.isnan(values).any():
-            raise InvalidInputError(f"{name} must be numbers, without NaN")
+        _check_predictions(name, values, task)
+
+
+def _check_predictions(name: str, values: Scores, task: Task) -> None:
+    if task in {Task.BINARY, Task.MULTICLASS}:
+        if not ((values >= 0) & (values <= 1)).all():
+            raise InvalidInputError(f"{name} must be probabilities in [0, 1], without NaN")
+    elif np.isnan(values).any():
+        raise InvalidInputError(f"{name} must be numbers, without NaN")

@@ -64,7 +64,7 @@ class AtLeast:
     bound: float
 
     def __post_init__(self) -> None:
-        _check(self.metric, HIGHER_IS_BETTER, self.bound)
+        check_bound(self.metric, HIGHER_IS_BETTER, self.bound)
 
     @property
     def name(self) -> str:
@@ -84,7 +84,7 @@ class AtMost:
     bound: float
 
     def __post_init__(self) -> None:
-        _check(self.metric, HIGHER_IS_BETTER, self.bound)
+        check_bound(self.metric, HIGHER_IS_BETTER, self.bound)
 
     @property
     def name(self) -> str:
@@ -109,7 +109,7 @@ class MaxGap:
     gap: float
 
     def __post_init__(self) -> None:
-        _check(self.metric, SLICE_METRICS, self.gap)
+        check_bound(self.metric, SLICE_METRICS, self.gap)
 
     @property
     def name(self) -> str:
@@ -147,7 +147,7 @@ class Improves:
     by: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self.metric, [name for name in HIGHER_IS_BETTER if name != "ece"], self.by)
+        check_bound(self.metric, [name for name in HIGHER_IS_BETTER if name != "ece"], self.by)
 
     @property
     def name(self) -> str:
@@ -209,7 +209,7 @@ def judge(gates: Sequence[Gate], evaluation: Evaluation) -> GateReport:
     return GateReport(tuple(gate.judge(evaluation) for gate in gates))
 
 
-def gate_json(gate: AtLeast | AtMost | MaxGap | Improves) -> dict[str, Any]:
+def gate_json(gate: Any) -> dict[str, Any]:
     """Encode a gate's definition as JSON data, for lineage and input digests."""
     return {"gate": type(gate).__name__} | asdict(gate)
 
@@ -224,7 +224,12 @@ def _from_above(name: str, what: str, figure: Figure, bound: float) -> Verdict:
     return Verdict(name, passed=figure.high <= bound, figure=figure, bound=bound, reason=reason)
 
 
-def _check(metric: str, known: Sequence[str] | dict[str, bool], bound: float) -> None:
+def check_bound(metric: str, known: Sequence[str] | dict[str, bool], bound: float) -> None:
+    """Refuse a gate on a metric that is not known, or with a bound that is no number.
+
+    Raises:
+        DefinitionError: it is.
+    """
     base, _, at = metric.partition("@")
     if (f"{base}@k" if at.isdigit() else metric) not in known or at == "k":
         raise DefinitionError(

@@ -55,6 +55,11 @@ class Resamples:
         counts = np.bincount(flat.ravel(), minlength=replicates * n_blocks).reshape(replicates, n_blocks)
         return cls(codes, counts.astype(np.float64))
 
+    @property
+    def n_blocks(self) -> int:
+        """Blocks that hold any of the rows: what an interval's width rests on."""
+        return int(np.unique(self.blocks).size)
+
     def subset(self, rows: npt.NDArray[np.intp]) -> Resamples:
         """The same draws for some of the rows."""
         return Resamples(self.blocks[rows], self.counts)

@@ -39,6 +39,11 @@ class Judged(Protocol):
         ...
 
     @property
+    def blocks(self) -> npt.NDArray[np.int64]:
+        """What is drawn together."""
+        ...
+
+    @property
     def queries(self) -> npt.NDArray[np.int64] | None:
         """Of a ranking."""
         ...
@@ -124,21 +129,33 @@ def slice_by(sample: Judged, groups: npt.NDArray[Any], resamples: Resamples, set
         resamples: the draws for the intervals.
         settings: smallest slice and confidence.
     """
+    kept, left_out = group_rows(sample, groups, settings.min_slice_rows)
+    judged = [_judge(name, sample, rows, resamples.subset(rows), settings) for name, rows in kept]
+    judged.sort(key=lambda one: (-one.slice.rows, one.slice.group))
+    compared = judged[0].slice.figures if len(judged) > 1 else {}
+    gaps = {name: _gap(judged, name, settings.confidence, resamples.n_blocks) for name in compared}
+    return Slicing(tuple(one.slice for one in judged), gaps, tuple(left_out))
+
+
+def group_rows(
+    sample: Judged, groups: npt.NDArray[Any], min_rows: int
+) -> tuple[list[tuple[str, npt.NDArray[np.intp]]], list[str]]:
+    """Rows of each group that can be judged, in order of its name, and the names of those that cannot.
+
+    A group with too few rows, or of one class in a binary model, is left out. None is a group of its own, `(missing)`.
+    """
     texts = np.array(["(missing)" if group is None else str(group) for group in groups.tolist()])
     names, codes = np.unique(texts, return_inverse=True)
-    judged, left_out = [], []
+    kept, left_out = [], []
     for code, name in enumerate(names.tolist()):
         rows = np.flatnonzero(codes == code)
         labels = sample.labels[rows]
         one_kind = sample.question.task is Task.BINARY and (labels.all() or not labels.any())
-        if rows.size < settings.min_slice_rows or one_kind:
+        if rows.size < min_rows or one_kind:
             left_out.append(name)
         else:
-            judged.append(_judge(name, sample, rows, resamples.subset(rows), settings))
-    judged.sort(key=lambda one: (-one.slice.rows, one.slice.group))
-    compared = judged[0].slice.figures if len(judged) > 1 else {}
-    gaps = {name: _gap(judged, name, settings.confidence) for name in compared}
-    return Slicing(tuple(one.slice for one in judged), gaps, tuple(left_out))
+            kept.append((name, rows))
+    return kept, left_out
 
 
 def _judge(
@@ -148,7 +165,7 @@ def _judge(
     labels, scores = sample.labels[rows], sample.scores[rows]
     measured = measure(sample.question, labels, scores, resamples, queries, thrifty=True)
     figures = {
-        metric: Figure.of_replicates(value, measured.replicates[metric], settings.confidence)
+        metric: Figure.of_replicates(value, measured.replicates[metric], settings.confidence, blocks=resamples.n_blocks)
         for metric, value in measured.values.items()
     }
     several = sample.question.task is Task.MULTICLASS
@@ -156,9 +173,11 @@ def _judge(
     return _OfGroup(Slice(name, labels.size, rate, mean, figures), measured.replicates)
 
 
-def _gap(judged: list[_OfGroup], metric: str, confidence: float) -> Gap:
+def _gap(judged: list[_OfGroup], metric: str, confidence: float, blocks: int) -> Gap:
     ranked = sorted(judged, key=lambda one: one.slice.figures[metric].value)
     lowest, highest = ranked[0], ranked[-1]
     value = highest.slice.figures[metric].value - lowest.slice.figures[metric].value
     replicates = highest.replicates[metric] - lowest.replicates[metric]
-    return Gap(highest.slice.group, lowest.slice.group, Figure.of_replicates(value, replicates, confidence))
+    return Gap(
+        highest.slice.group, lowest.slice.group, Figure.of_replicates(value, replicates, confidence, blocks=blocks)
+    )

@@ -34,3 +34,10 @@ class Question:
     quantile: float | None = None
     counts: bool = False
     at: int = DEFAULT_AT
+
+    @property
+    def leading(self) -> str:
+        """The metric that headlines, slices and comparisons are led by where nothing else is asked for."""
+        if self.task is Task.REGRESSION:
+            return "pinball" if self.quantile is not None else "poisson_deviance" if self.counts else "rmse"
+        return {Task.BINARY: "auc", Task.MULTICLASS: "log_loss"}.get(self.task, f"ndcg@{self.at}")

@@ -120,17 +120,18 @@ def area_under_curve(scores: NDArray[np.float64], labels: NDArray[np.float64]) -
     m, n = len(positive), len(negative)
     if m == 0 or n == 0:
         return None
-    wins = _placements(positive, negative)  # of each positive: part of the negatives below it
-    losses = 1.0 - _placements(negative, positive)
+    wins = placements(positive, negative)  # of each positive: part of the negatives below it
+    losses = 1.0 - placements(negative, positive)
     area = float(wins.mean())
     variance = (wins.var(ddof=1) / m if m > 1 else 0.0) + (losses.var(ddof=1) / n if n > 1 else 0.0)
     return area, math.sqrt(float(variance))
 
 
-def _placements(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+def placements(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each value the share of the others below it, ties half: float64[n]. `others` must be sorted."""
     below = np.searchsorted(others, values, side="left") + np.searchsorted(others, values, side="right")
-    placements: NDArray[np.float64] = below / (2.0 * len(others))
-    return placements
+    shares: NDArray[np.float64] = below / (2.0 * len(others))
+    return shares
 
 
 def quality_loss(reference_auc: float, window: WindowPerformance) -> float | None:

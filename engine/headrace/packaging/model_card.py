@@ -34,8 +34,9 @@ def model_card(
         f"# {name}",
         description.strip(),
         _quality(evaluation),
-        _gates(evaluation.get("gates")),
-        _slices(evaluation.get("slicings", {})),
+        _gates(evaluation.get("gates"), evaluation.get("override")),
+        _decisions(evaluation),
+        _slices(evaluation),
         _inputs(evaluation.get("training", {}), signature),
         _origin(lineage),
     ]
@@ -44,8 +45,9 @@ def model_card(
 
 def _quality(evaluation: Mapping[str, Any]) -> str:
     columns = {"model": evaluation["model"], **evaluation.get("baselines", {})}
+    positive = f" ({evaluation['positives']:,} positive)" if evaluation["positives"] is not None else ""
     lines = [
-        f"## Quality on {evaluation['rows']:,} rows it was not trained on ({evaluation['positives']:,} positive)",
+        f"## Quality on {evaluation['rows']:,} rows it was not trained on{positive}",
         "",
         "| metric | " + " | ".join(columns) + " |",
         "| --- |" + " --- |" * len(columns),
@@ -58,23 +60,44 @@ def _quality(evaluation: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _gates(gates: Mapping[str, Any] | None) -> str:
+def _gates(gates: Mapping[str, Any] | None, override: Mapping[str, Any] | None) -> str:
     if not gates:
         return ""
     lines = (
         f"- {'passed' if verdict['passed'] else 'FAILED'}: {verdict['name']} ({verdict['reason']})"
         for verdict in gates["verdicts"]
     )
-    return "\n".join(["## Gates", "", *lines])
+    said = f"Registered although {', '.join(override['gates'])} failed: {override['reason']}" if override else ""
+    return "\n".join(["## Gates", "", *lines, *(["", said] if said else [])])
 
 
-def _slices(slicings: Mapping[str, Any]) -> str:
+def _decisions(evaluation: Mapping[str, Any]) -> str:
+    """What follows at the threshold, and on which groups it falls."""
+    decisions = evaluation.get("decisions")
+    if not decisions:
+        return ""
+    at = "nobody" if decisions["threshold"] is None else f"scores of {decisions['threshold']:.4g} and above"
+    lines = ["## Decisions", "", f"Acting on {at}:", ""]
+    lines += [f"- {metric}: {_figure(figure)}" for metric, figure in decisions["figures"].items()]
+    for column, found in evaluation.get("fairness", {}).items():
+        for metric, one in found["disparities"].items():
+            ratio = _figure(one["ratio"])
+            lines.append(f"- {metric} of {column} {one['lowest']} over {one['highest']}: {ratio}")
+        if found["insufficient"]:
+            lines.append(f"- too few rows of {column}: {', '.join(found['insufficient'])}")
+    return "\n".join(lines)
+
+
+def _slices(evaluation: Mapping[str, Any]) -> str:
     lines = []
-    for column, slicing in slicings.items():
-        lines += ["", f"### By {column}", "", "| group | rows | positive | auc |", "| --- | --- | --- | --- |"]
+    metric, binary = evaluation.get("metric", "auc"), evaluation["positives"] is not None
+    headings = ["group", "rows", *(["positive"] if binary else []), metric]
+    for column, slicing in evaluation.get("slicings", {}).items():
+        lines += ["", f"### By {column}", "", f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
         for one in slicing["slices"][:LISTED_SLICES]:
-            auc = _figure(one["figures"]["auc"])
-            lines.append(f"| {one['group']} | {one['rows']:,} | {one['label_rate']:.1%} | {auc} |")
+            share = [f"{one['label_rate']:.1%}"] if binary else []
+            cells = [one["group"], f"{one['rows']:,}", *share, _figure(one["figures"][metric])]
+            lines.append(f"| {' | '.join(cells)} |")
         more = len(slicing["slices"]) - LISTED_SLICES
         notes = [f"{more} more in evaluation.json"] if more > 0 else []
         notes += [f"too small to judge: {', '.join(slicing['left_out'])}"] if slicing["left_out"] else []

@@ -32,6 +32,7 @@ class RunContext:
         settings: threads and log form.
         progress: where stages report.
         clock: wall and monotonic time.
+        override: why gates that fail shall not stop the run; empty: they stop it.
         records: finished stages of this run by name, skipped ones included.
     """
 
@@ -41,6 +42,7 @@ class RunContext:
     settings: Settings
     progress: Progress = field(default_factory=SilentProgress)
     clock: Clock = field(default_factory=SystemClock)
+    override: str = ""
     records: dict[str, StageRecord] = field(default_factory=dict)
     _server: ServerProcess | None = field(default=None, init=False)
 

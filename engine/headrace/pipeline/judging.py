@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,11 @@ import numpy.typing as npt
 from headrace.evaluation import Evaluation, GateReport, GroupRates, Sample, evaluate, judge
 from headrace.evaluation.task import Question, Task
 from headrace.pipeline.dataset import Dataset
+from headrace.pipeline.examining import Rivals, Subject, examine
 from headrace.training import Model, SplitMasks, TimeSplit, TrainedModel
 
 NAIVE = "naive"
+UNCALIBRATED = "uncalibrated"
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,36 @@ class Judgement:
     gates: GateReport
 
 
-def judge_model(dataset: Dataset, model: Model, split: TimeSplit, trained: TrainedModel) -> Judgement:
-    """Evaluate a model on the test part and hold it against the gates."""
+def judge_model(
+    dataset: Dataset,
+    model: Model,
+    split: TimeSplit,
+    trained: TrainedModel,
+    *,
+    rivals: Rivals | None = None,
+    like: Judgement | None = None,
+) -> Judgement:
+    """Evaluate a model on the test part and hold it against the gates.
+
+    Args:
+        dataset: all rows.
+        model: what was declared.
+        split: the parts.
+        trained: the model.
+        rivals: who else is judged on the same rows.
+        like: an earlier version of the same recipe, whose threshold is kept and whose weak slices and robustness are
+            not looked for again.
+    """
     masks = dataset.masks(split)
-    scores = trained.predict(test_rows(dataset, masks, trained.names))
-    sample = make_sample(dataset, model, masks, scores)
+    rows = test_rows(dataset, masks, trained.names)
+    sample = make_sample(dataset, model, masks, trained.predict(rows))
+    others = (rivals or Rivals()).scores | uncalibrated(trained, rows)
+    sample = replace(sample, baselines={**sample.baselines, **others})
+    subject = Subject(dataset, model, masks, trained, rows, sample, rivals or Rivals())
+    if like is not None:
+        subject = replace(subject, threshold=like.evaluation.examined.threshold, thorough=False)
     evaluation = evaluate(sample)
+    evaluation = replace(evaluation, examined=examine(subject, evaluation.settings))
     return Judgement(sample, evaluation, judge(model.gates, evaluation))
 
 
@@ -59,6 +85,11 @@ def make_sample(dataset: Dataset, model: Model, masks: SplitMasks, scores: npt.N
         question=model.question,
         queries=dataset.queries[test] if dataset.queries is not None else None,
     )
+
+
+def uncalibrated(trained: TrainedModel, rows: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float64]]:
+    """A calibrated model's scores before its curve, judged beside it: reliability before and after."""
+    return {UNCALIBRATED: replace(trained, calibrator=None).predict(rows)} if trained.calibrator else {}
 
 
 def base_rate(question: Question, labels: npt.NDArray[Any]) -> float | npt.NDArray[np.float64]:

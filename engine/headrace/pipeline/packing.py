@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from headrace.serving.config import Device
 from headrace.serving.runtime.session import Session
 from headrace.training import TimeSplit, TrainedModel
 
-MAX_ABS_DIFF = 2e-6  # of a float32 probability against LightGBM's float64
+MAX_ABS_DIFF = 2e-6  # of a float32 probability against LightGBM's float64; of numbers above 1 relative to them
 SCORE = "score"
 
 
@@ -87,13 +87,20 @@ def pack_model(context: RunContext, job: PackingJob) -> Packed:
     name, trained = context.project.model.name, job.trained
     with context.progress.step(f"package {name}", total=3) as step:
         step.note("exact export")
-        graph = export_lightgbm(trained.booster, num_iteration=trained.best_iteration)
+        graph = export_lightgbm(trained.booster, num_iteration=trained.best_iteration, calibrator=trained.calibrator)
         rows = test_rows(job.dataset, job.split.masks(job.dataset.times), trained.names)
-        report = verify_export(trained.booster, graph, rows, run=_runner(), num_iteration=trained.best_iteration)
-        if report.leaf_mismatches or report.max_abs_diff > MAX_ABS_DIFF:
+        report = verify_export(
+            trained.booster,
+            graph,
+            rows,
+            run=_runner(),
+            num_iteration=trained.best_iteration,
+            calibrator=trained.calibrator,
+        )
+        if report.leaf_mismatches or report.max_scaled_diff > MAX_ABS_DIFF:
             raise FailedCheckError(
                 f"the exported graph is not the model: {report.leaf_mismatches} rows in other leaves, largest "
-                f"difference {report.max_abs_diff:.2e} (allowed {MAX_ABS_DIFF:.0e})"
+                f"difference {report.max_scaled_diff:.2e} (allowed {MAX_ABS_DIFF:.0e})"
             )
         step.advance()
         step.note("reference statistics")
@@ -113,7 +120,7 @@ def pack_model(context: RunContext, job: PackingJob) -> Packed:
 
 def _contents(context: RunContext, job: PackingJob, graph: bytes) -> PackageContents:
     project = context.project
-    signature = Signature.of_matrix(job.trained.names)
+    signature = Signature.of_matrix(job.trained.names, outputs=job.trained.settings.n_classes)
     lineage = Lineage(
         snapshot={
             name: TableRead(used["version"], used["digest"], used["name"])
@@ -131,7 +138,7 @@ def _contents(context: RunContext, job: PackingJob, graph: bytes) -> PackageCont
         plan=job.dataset.plan.to_json(),
         schema=schema,
         signature=signature,
-        baseline=_with_score(job).to_json(),
+        baseline=_with_score(job, project.model.classes).to_json(),
         evaluation=job.evaluation,
         lineage=lineage.to_json(),
         sbom=bill_of_materials(project.model.name, graph),
@@ -145,17 +152,17 @@ def _contents(context: RunContext, job: PackingJob, graph: bytes) -> PackageCont
     )
 
 
-def _with_score(job: PackingJob) -> Baseline:
+def _with_score(job: PackingJob, classes: Sequence[str | int]) -> Baseline:
     """The features' reference with this model's importances, and the score's over the validation part.
 
     The score is not taken from training rows: a model is surer of rows it has seen.
     """
     rows = np.flatnonzero(job.split.masks(job.dataset.times).valid)
     importance = job.trained.importance()
-    scores = job.trained.predict(np.asarray(job.dataset.matrix.values)[rows]).astype(np.float32)
-    score = build_baseline(
-        scores[:, None], names=[SCORE], roles=[SCORE], importances={}, times=job.dataset.matrix.query_time[rows]
-    )
+    scores = job.trained.predict(np.asarray(job.dataset.matrix.values)[rows]).astype(np.float32).reshape(len(rows), -1)
+    names = [f"{SCORE} {name}" for name in classes] if classes else [SCORE]
+    times = job.dataset.matrix.query_time[rows]
+    score = build_baseline(scores, names=names, roles=[SCORE] * len(names), importances={}, times=times)
     features = (replace(found, importance=importance[found.name]) for found in job.reference.features)
     return Baseline((*features, *score.features))
 

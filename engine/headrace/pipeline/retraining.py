@@ -8,15 +8,17 @@ from typing import Any
 
 from headrace.core.hashing import digest_json
 from headrace.evaluation import compare
+from headrace.evaluation.known_gates import CHAMPION, need_champion
 from headrace.monitoring import RetrainDecision, RetrainSnapshot
 from headrace.packaging import AliasMove
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import Dataset
+from headrace.pipeline.examining import Rivals
 from headrace.pipeline.judging import judge_model, test_rows
 from headrace.pipeline.packing import PackingJob, pack_model, reference_features
 from headrace.pipeline.stages.train import FULL
 from headrace.rollout import Ledger
-from headrace.training import TimeSplit, train
+from headrace.training import TimeSplit, calibrated, train
 from headrace.training.storage import load_trained
 
 CHALLENGER = "challenger"
@@ -45,13 +47,16 @@ def retrain(context: RunContext, dataset: Dataset, decision: RetrainDecision, ne
     """
     model = context.project.model
     split = later_split(model.split, dataset)
-    trained = train(
-        dataset.training_data(split), model.settings(threads=context.settings.threads), progress=context.progress
-    )
-    judgement = judge_model(dataset, model, split, trained)
+    data = dataset.training_data(split)
+    trained = train(data, model.settings(threads=context.settings.threads), progress=context.progress)
+    trained = calibrated(trained, data, model.calibration)
     champion = load_trained(context.workspace.models / FULL)
-    compared = compare(judgement.sample, champion.predict(test_rows(dataset, dataset.masks(split), champion.names)))
-    verdicts = judgement.gates.verdicts
+    rival = champion.predict(test_rows(dataset, dataset.masks(split), champion.names))
+    rivals = Rivals({CHAMPION: rival}) if need_champion(model.gates) else None
+    judgement = judge_model(dataset, model, split, trained, rivals=rivals)
+    chosen = judgement.evaluation.examined.threshold
+    compared = compare(judgement.sample, rival, threshold=chosen.threshold if chosen else None)
+    verdicts, metric = judgement.gates.verdicts, model.question.leading
     found: dict[str, Any] = {
         "outcome": "rejected",
         "trigger": decision.trigger.value if decision.trigger else "",
@@ -59,10 +64,12 @@ def retrain(context: RunContext, dataset: Dataset, decision: RetrainDecision, ne
         "new_labels": new_labels,
         "split": split.to_json(),
         "champion": f"{model.name} {context.records['package'].facts['versions']['first']}",
-        "champion_auc": _ends(compared.champion["auc"]),
+        "metric": metric,
+        "champion_figure": _ends(compared.champion[metric]),
         "candidate": "the retrained model",
-        "candidate_auc": _ends(compared.challenger["auc"]),
-        "difference": _ends(compared.improvement["auc"]),
+        "candidate_figure": _ends(compared.challenger[metric]),
+        "difference": _ends(compared.improvement[metric]),
+        "comparison": compared.to_json(),
         "gates_passed": sum(verdict.passed for verdict in verdicts),
         "gates_total": len(verdicts),
     }

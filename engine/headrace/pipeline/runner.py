@@ -34,7 +34,8 @@ def run_stages(
 ) -> list[StageReport]:
     """Run the stages in order; a stage whose inputs' digest equals its record's, and whose outputs exist, is skipped.
 
-    The record is written after the stage's work is safe, so a killed stage runs again from its start.
+    The record is written after the stage's work is safe, so a killed stage runs again from its start. `on_start` is
+    told the name of a stage that is about to run; `on_end` of every stage, skipped ones included.
 
     Raises:
         CancelledError: Ctrl-C; names the stage that was interrupted.
@@ -51,8 +52,8 @@ def run_stages(
                 and record.inputs_digest == digest
                 and all(output.exists() for output in stage.outputs(context))
             )
-            on_start(stage.name)
             if record is None or not skipped:
+                on_start(stage.name)
                 record = _run_stage(stage, context, digest)
                 record.write(path)
             context.records[stage.name] = record

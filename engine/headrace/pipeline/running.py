@@ -15,7 +15,9 @@ from headrace.core.hashing import digest_json
 from headrace.core.progress import Progress
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.fingerprint import describe
+from headrace.pipeline.overriding import check_reason
 from headrace.pipeline.project import load_project
+from headrace.pipeline.recording import recorded
 from headrace.pipeline.reporting import write_run_report
 from headrace.pipeline.runner import StageReport, run_stages
 from headrace.pipeline.stage import Stage, StageRecord
@@ -63,12 +65,13 @@ class RunResult:
     reports: tuple[StageReport, ...]
 
 
-def run_project(
+def run_project(  # noqa: PLR0913  as many options as the command
     path: Path,
     home: Path | Workspace,
     *,
     progress: Progress,
     fresh: bool = False,
+    override: str | None = None,
     on_open: Callable[[Path, str], None] = lambda _path, _digest: None,
     on_stage: Callable[[StageReport], None] = lambda _report: None,
 ) -> RunResult:
@@ -79,16 +82,18 @@ def run_project(
         home: the workspace; a folder is taken with the places of models that the environment names.
         progress: where stages report.
         fresh: forget earlier records first; tables, registry and ledger stay.
+        override: why gates that fail shall not stop the run; it is recorded. None: they stop it.
         on_open: told the path and the project's digest.
         on_stage: told each finished or skipped stage.
 
     Raises:
         HeadraceError: what the project or a stage says; the report then shows how far the run came.
     """
+    reason = check_reason(override)
     project, folder = load_project(path)
     settings = load_settings(home=home.home if isinstance(home, Workspace) else home)
     workspace = home if isinstance(home, Workspace) else Workspace.of(settings)
-    context = RunContext(project, folder, workspace, settings, progress)
+    context = RunContext(project, folder, workspace, settings, progress, override=reason)
     write_atomic(workspace.project_file, json.dumps({"project": str(folder), "as_typed": str(path)}).encode())
     on_open(path, digest_json(describe(project)))
     if fresh:
@@ -96,12 +101,15 @@ def run_project(
             workspace.stage_record(stage.name).unlink(missing_ok=True)
     reports: list[StageReport] = []
 
-    def ended(report: StageReport) -> None:
-        reports.append(report)
-        on_stage(report)
-
     try:
-        run_stages([stage() for stage in STAGES], context, on_end=ended)
+        with recorded(context) as diary:
+
+            def ended(report: StageReport) -> None:
+                reports.append(report)
+                diary.stage_ended(report)
+                on_stage(report)
+
+            run_stages([stage() for stage in STAGES], context, on_start=diary.stage_starts, on_end=ended)
     except HeadraceError as error:
         if context.records:
             write_run_report(context, failure=error)

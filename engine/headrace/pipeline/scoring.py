@@ -21,6 +21,7 @@ from headrace.core.progress import Progress, SilentProgress
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SCORE = "score"
 FORMATS = (".parquet", ".arrow", ".csv")
 
 
@@ -79,7 +80,12 @@ def score_file(job: ScoringJob, *, progress: Progress | None = None) -> dict[str
     rows = [min(job.rows_per_request, len(features) - answer.start) for answer in answers]
     versions = np.repeat(np.array([answer.version for answer in answers], np.int64), rows)
     if job.output is not None:
-        write_rows(job.output, {"id": ids or list(range(len(features))), "score": scores, "model_version": versions})
+        columns: dict[str, Any] = {
+            "id": ids or list(range(len(features))),
+            **_columns(scores),
+            "model_version": versions,
+        }
+        write_rows(job.output, columns)
     latencies = np.array([answer.latency_ms for answer in answers])
     return {
         "rows": len(features),
@@ -134,6 +140,20 @@ def write_rows(path: Path, columns: dict[str, Any]) -> None:
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def read_scores(table: pa.Table) -> npt.NDArray[np.float64]:
+    """Scores of a file that `score_file` wrote: float64[n], of several outputs float64[n, K]."""
+    names = [name for name in table.column_names if name == SCORE or name.startswith(f"{SCORE}_")]
+    scores = np.column_stack([np.asarray(table[name].to_numpy(), np.float64) for name in names])
+    return scores[:, 0] if names == [SCORE] else scores
+
+
+def _columns(scores: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """`score`, or `score_0` to `score_K-1` of a model of K classes."""
+    if scores.ndim == 1:
+        return {SCORE: scores}
+    return {f"{SCORE}_{output}": np.ascontiguousarray(scores[:, output]) for output in range(scores.shape[1])}
 
 
 def _format(path: Path) -> str:

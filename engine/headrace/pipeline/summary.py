@@ -12,6 +12,7 @@ from headrace.pipeline.runner import StageReport
 def summarise(context: RunContext, reports: Sequence[StageReport]) -> dict[str, Any]:
     """Collect the figures of every stage; a skipped stage gives those of the run that did it."""
     facts = {name: record.facts for name, record in context.records.items()}
+    metric = facts["evaluate"]["metric"]
     spine = context.project.model.features.spine.table
     return {
         "project": context.project.name,
@@ -23,12 +24,14 @@ def summarise(context: RunContext, reports: Sequence[StageReport]) -> dict[str, 
         "stage_seconds": {report.record.name: report.record.seconds for report in reports},
         "stages_skipped": [report.record.name for report in reports if report.skipped],
         "trees": facts["train"]["trees"],
-        "auc_test": facts["evaluate"]["auc_test"],
-        "auc_test_without_windows": facts["evaluate"]["auc_test_without_windows"],
+        "metric": metric,
+        f"{metric}_test": facts["evaluate"]["figure_test"],
+        f"{metric}_test_without_windows": facts["evaluate"]["figure_test_without_windows"],
         "gates_passed": facts["evaluate"]["gates"]["passed"],
+        "gates_overridden": facts["package"].get("overrides", []),
         "package_digest": facts["package"]["digest"],
         "leaf_mismatches": facts["package"]["leaf_mismatches"],
-        "auc_served": facts["serve"]["auc_served"],
+        f"{metric}_served": facts["serve"]["figure_served"],
         "max_abs_diff_served": facts["serve"]["max_abs_diff_served"],
         "rows_served": facts["serve"]["rows"],
         "latency_p50_ms": facts["serve"]["p50_ms"],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HINTS = {
-    Task.BINARY: 'compare a column, target=hr.column("arr_delay") > 15; or name another objective, such as "regression"',
+    Task.BINARY: 'compare a column, target=hr.column("arr_delay") > 15; or name another objective: "regression"',
     Task.REGRESSION: 'name a number, target=hr.column("arr_delay")',
     Task.MULTICLASS: 'name a column of text or whole numbers, target=hr.column("outcome")',
     Task.RANKING: "name a column of whole numbers: 0 is irrelevant",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from headrace.core.errors import NotFoundError
 from headrace.core.hashing import finite_or_none
@@ -20,13 +18,13 @@ from headrace.monitoring import (
     feature_matrix,
     join_labels,
     judge_drift,
-    performance_by_window,
     read_predictions,
     score_matrix,
 )
 from headrace.packaging.package import BASELINE_FILE
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import Dataset, load_dataset
+from headrace.pipeline.served import Quality, Served, judge_quality
 from headrace.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,9 +44,9 @@ class WatchedWindow:
         drifted: features that drifted, furthest beyond its limit first.
         excess: feature -> its largest statistic over that statistic's limit; above 1 it drifts where significant.
         labelled: predictions whose label is known.
-        auc: with the ends of its 95 % interval; None without both classes.
-        auc_low: lower end.
-        auc_high: upper end.
+        figure: of the metric that leads, with the ends of its 95 % interval; None where labels cannot say.
+        low: lower end.
+        high: upper end.
     """
 
     label: str
@@ -59,9 +57,9 @@ class WatchedWindow:
     drifted: tuple[str, ...]
     excess: dict[str, float | None]
     labelled: int = 0
-    auc: float | None = None
-    auc_low: float | None = None
-    auc_high: float | None = None
+    figure: float | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
     def worst_feature(self) -> str | None:
@@ -78,12 +76,14 @@ class Watched:
         version: whose predictions.
         windows: in order of time.
         judged_features: how many features are judged in a window.
+        metric: what each window's figure is.
     """
 
     model: str
     version: int
     windows: tuple[WatchedWindow, ...]
     judged_features: int
+    metric: str = "auc"
 
     @property
     def headline(self) -> str:
@@ -94,28 +94,6 @@ class Watched:
     def to_json(self) -> dict[str, Any]:
         """Encode as JSON data."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Served:
-    """Predictions of one version that belong to spine rows.
-
-    Attributes:
-        times: int64[n], microseconds UTC: event time of the row each prediction is about.
-        features: float32[n, F] as the server saw them.
-        scores: float32[n].
-        labels: float64[n], 1 or 0; NaN while unknown.
-    """
-
-    times: npt.NDArray[np.int64]
-    features: npt.NDArray[np.float32]
-    scores: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.float64]
-
-    def between(self, start: datetime, end: datetime) -> Served:
-        """Predictions about rows with start <= time < end."""
-        kept = (self.times >= _micros(start)) & (self.times < _micros(end))
-        return Served(self.times[kept], self.features[kept], self.scores[kept], self.labels[kept])
 
 
 def watch_model(workspace: Workspace, model: str, *, progress: Progress) -> Watched:
@@ -175,16 +153,16 @@ def judge_served(context: RunContext, served: Served, version: int) -> Watched:
     baseline = load_baseline(context, name, version)
     window = timedelta(days=context.project.monitoring.window_days)
     start = datetime.fromtimestamp(int(served.times.min()) / 1e6, UTC).replace(minute=0, second=0, microsecond=0)
-    measured = performance_by_window(served.times, served.scores, served.labels, start=start, window=window)
+    question = context.project.model.question
     last = datetime.fromtimestamp(int(served.times.max()) / 1e6, UTC)
     windows = []
-    for found in measured:
-        part = served.between(found.start, found.end)
-        judged = judge_window(context, baseline, part, min(window, last - found.start))
-        quality = (found.labelled, found.auc, found.auc_low, found.auc_high)
-        windows.append(describe_window(judged, found.start, quality))
+    while start <= last:
+        part = served.between(start, start + window)
+        judged = judge_window(context, baseline, part, min(window, last - start))
+        windows.append(describe_window(judged, start, judge_quality(question, part)))
+        start += window
     judged_features = sum(feature.role != "calendar" for feature in baseline.features)
-    return Watched(name, version, tuple(windows), judged_features)
+    return Watched(name, version, tuple(windows), judged_features, question.leading)
 
 
 def load_baseline(context: RunContext, model: str, version: int) -> Baseline:
@@ -198,10 +176,9 @@ def judge_window(context: RunContext, baseline: Baseline, served: Served, span: 
     return judge_drift(baseline, np.column_stack([served.features, served.scores]), span=span, settings=settings)
 
 
-def describe_window(
-    judged: DriftReport, start: datetime, quality: Sequence[Any] = (0, None, None, None)
-) -> WatchedWindow:
+def describe_window(judged: DriftReport, start: datetime, quality: Quality | None = None) -> WatchedWindow:
     """A window as facts."""
+    quality = quality or Quality()
     return WatchedWindow(
         label=f"{start.day} {start:%b}",
         start=start.isoformat(),
@@ -214,10 +191,10 @@ def describe_window(
             for feature in judged.features
             if feature.verdict is not Verdict.NOT_JUDGED
         },
-        labelled=quality[0],
-        auc=quality[1],
-        auc_low=quality[2],
-        auc_high=quality[3],
+        labelled=quality.labelled,
+        figure=quality.figure,
+        low=quality.low,
+        high=quality.high,
     )
 
 
@@ -228,14 +205,12 @@ def _join(table: pa.Table, dataset: Dataset) -> Served:
     as_of = datetime.fromtimestamp(int(known.max()) / 1e6, UTC) + timedelta(seconds=1)
     joined = join_labels(table, dataset.outcomes(), as_of=as_of)
     places = joined["place"].to_numpy()
+    scores = score_matrix(joined)
     labels = pc.cast(joined["label"], "float64").to_numpy(zero_copy_only=False)
     return Served(
         times=dataset.times[places],
         features=feature_matrix(joined),
-        scores=score_matrix(joined)[:, 0],
+        scores=scores[:, 0] if scores.shape[1] == 1 else scores,
         labels=np.asarray(labels, np.float64),
+        queries=dataset.queries[places] if dataset.queries is not None else None,
     )
-
-
-def _micros(moment: datetime) -> int:
-    return round(moment.timestamp() * 1e6)

@@ -5,6 +5,7 @@ a trained model goes out. LightGBM is imported when training starts, not before.
 """
 
 from headrace.training.binning import Binned, bin_data
+from headrace.training.calibrating import calibrated
 from headrace.training.checkpoint import Checkpoint
 from headrace.training.cross_validation import CrossValidation, Fold, cross_validate
 from headrace.training.dataset import TrainingData
@@ -36,6 +37,7 @@ __all__ = [
     "WalkForward",
     "bin_data",
     "boost",
+    "calibrated",
     "cross_validate",
     "load_trained",
     "refit",

@@ -85,6 +85,4 @@ class TrainingData:
 
 def _check(name: str, array: npt.NDArray[Any], rows: int, *dtypes: str) -> None:
     if array.dtype.name not in dtypes or array.shape != (rows,):
-        raise InvalidInputError(
-            f"{name} must be {' or '.join(dtypes)}[{rows}], not {array.dtype}{list(array.shape)}"
-        )
+        raise InvalidInputError(f"{name} must be {' or '.join(dtypes)}[{rows}], not {array.dtype}{list(array.shape)}")

@@ -64,7 +64,7 @@ def screen_features(data: TrainingData, task: Task) -> Screening:
     values = data.part(rows)
     empty, constant = [], []
     lowest, highest = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
-    missing = np.isnan(values).any(axis=0)
+    missing = np.asarray(np.isnan(values).any(axis=0))
     for place, name in enumerate(data.names):
         if np.isnan(lowest[place]):
             empty.append(name)
@@ -80,9 +80,9 @@ def screen_features(data: TrainingData, task: Task) -> Screening:
 
 
 def _told(values: npt.NDArray[np.float32], labels: npt.NDArray[Any]) -> float:
-    """Share of rows that a feature tells right: each of at most 256 bins of it, and missing, says its commonest class.
+    """Share of rows that a feature tells right, by one threshold or by bins; 0 where the commonest class nearly does.
 
-    0 where the most frequent class does nearly as well.
+    By bins: each of at most 256, and missing, says its commonest class.
     """
     classes, codes = np.unique(labels, return_inverse=True)
     known = ~np.isnan(values)
@@ -90,9 +90,18 @@ def _told(values: npt.NDArray[np.float32], labels: npt.NDArray[Any]) -> float:
     edges = distinct[1:] if distinct.size <= BINS else np.unique(np.quantile(values[known], np.linspace(0, 1, BINS)))
     bins = np.where(known, np.searchsorted(edges, values, side="right"), edges.size + 1)
     counts = np.bincount(bins * classes.size + codes, minlength=(edges.size + 2) * classes.size)
-    right = int(counts.reshape(-1, classes.size).max(axis=1).sum())
+    by_bins = int(counts.reshape(-1, classes.size).max(axis=1).sum())
+    right = max(by_bins, _split_in_two(values[known], codes[known], classes.size) + int(counts[-classes.size :].max()))
     missed, by_chance = labels.size - right, labels.size - int(np.bincount(codes).max())
     return right / labels.size if missed <= _MISSES_LEFT * by_chance else 0.0
+
+
+def _split_in_two(values: npt.NDArray[np.float32], codes: npt.NDArray[np.intp], classes: int) -> int:
+    """Rows that the best single threshold tells right, each side saying its commonest class."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(codes[order, None] == np.arange(classes), axis=0)
+    ends = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)
+    return int((below[ends].max(axis=1) + (below[-1] - below[ends]).max(axis=1)).max()) if values.size else 0
 
 
 def _followed(values: npt.NDArray[np.float32], labels: npt.NDArray[Any]) -> float:

@@ -34,7 +34,7 @@ class TrainingSettings:
         threads: CPU threads; the model does not depend on them.
         objective: LightGBM's name of what is minimised.
         n_classes: of a multiclass objective, at least 2; else 1.
-        class_weight: `balanced`, or the weight of each class by its number (0 and 1 of a binary model); empty: all alike.
+        class_weight: `balanced`, or the weight of each class by its number (0 and 1 of a binary model); empty: alike.
         monotone: feature -> 1 where predictions may only rise with it, -1 where they may only fall.
         interactions: groups of features that may meet on one path of a tree; those in no group form one of their own.
     """
@@ -66,7 +66,11 @@ class TrainingSettings:
                 f"early_stopping_rounds ({self.early_stopping_rounds}) at least 0"
             )
         if (self.n_classes < 2) == (task is Task.MULTICLASS):
-            raise DefinitionError(f"objective '{self.objective}' with {self.n_classes} classes")
+            needs = "needs at least two classes" if task is Task.MULTICLASS else "has no use for classes"
+            raise DefinitionError(
+                f"objective '{self.objective}' {needs}, not {self.n_classes}",
+                hint='name the values of the target: classes=["early", "late"]' if task is Task.MULTICLASS else None,
+            )
         if self.class_weight and task not in {Task.BINARY, Task.MULTICLASS}:
             raise DefinitionError(f"class_weight is for classes; objective '{self.objective}' has none")
         if isinstance(self.class_weight, str) and self.class_weight not in {"", "balanced"}:

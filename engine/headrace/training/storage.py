@@ -8,6 +8,7 @@ from pathlib import Path
 from headrace.core.errors import CorruptedError
 from headrace.core.files import staged_directory
 from headrace.core.hashing import digest_bytes
+from headrace.packaging.calibrator import calibrator_from_json
 from headrace.training.library import load_lightgbm
 from headrace.training.settings import TrainingSettings
 from headrace.training.trained import CurvePoint, TrainedModel
@@ -29,6 +30,7 @@ def save_trained(trained: TrainedModel, folder: Path) -> None:
         "threads": trained.settings.threads,
         "seconds": trained.seconds,
         "resumed_at": list(trained.resumed_at),
+        "calibrator": trained.calibrator.to_json() if trained.calibrator else None,
     }
     with staged_directory(folder, replace=True) as staged:
         (staged / MODEL_FILE).write_text(text)
@@ -58,6 +60,7 @@ def load_trained(folder: Path) -> TrainedModel:
             shares=training["shares"],
             seconds=training["seconds"],
             resumed_at=tuple(training.get("resumed_at", ())),
+            calibrator=calibrator_from_json(training.get("calibrator")),
         )
     except (OSError, ValueError, KeyError, TypeError, lgb.basic.LightGBMError) as error:
         raise CorruptedError(f"{folder} does not hold a trained model: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headrace.packaging.calibrator import Calibrator
 from headrace.training.settings import TrainingSettings
 
 
@@ -34,6 +35,7 @@ class TrainedModel:
             booster because LightGBM's text rounds gains.
         seconds: wall time. It stays out of packages: it differs between equal models.
         resumed_at: numbers of trees at which a killed training went on.
+        calibrator: what turns raw scores into calibrated probabilities; None: the objective's own link.
     """
 
     booster: Any
@@ -44,6 +46,7 @@ class TrainedModel:
     shares: Mapping[str, float]
     seconds: float = field(compare=False)
     resumed_at: tuple[int, ...] = ()
+    calibrator: Calibrator | None = None
 
     def __repr__(self) -> str:
         best = f", best {self.settings.watched.name} {self.best_value:.4f}" if self.curve else ""
@@ -66,10 +69,19 @@ class TrainedModel:
 
         The offline reference: what is served comes from the exported graph and is compared with this.
         """
+        if self.calibrator is not None:
+            return self.calibrator.apply(self.raw_scores(values))
         scores: npt.NDArray[np.float64] = self.booster.predict(
             values, num_iteration=self.best_iteration, num_threads=self.settings.threads
         )
         return scores
+
+    def raw_scores(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Sums of leaves, before any link or calibrator. `values: float32[n, F]` to float64[n], or [n, K]."""
+        raw: npt.NDArray[np.float64] = self.booster.predict(
+            values, num_iteration=self.best_iteration, num_threads=self.settings.threads, raw_score=True
+        )
+        return raw
 
     def importance(self) -> Mapping[str, float]:
         """Share of the total split gain of each feature, largest first; all 0 where no tree splits."""
@@ -78,8 +90,10 @@ class TrainedModel:
     def to_json(self) -> dict[str, Any]:
         """Encode how training went as JSON data, the same for equal models."""
         resumed = {"resumed_at": list(self.resumed_at)} if self.resumed_at else {}
+        calibrated = {"calibrator": self.calibrator.to_json()} if self.calibrator else {}
         return {
             **resumed,
+            **calibrated,
             "best_iteration": self.best_iteration,
             "metric": self.settings.watched.name,
             "curve": [[point.trees, point.value] for point in self.curve],

@@ -52,6 +52,7 @@ class Watch:
         return self._best
 
     def __call__(self, env: Any) -> None:
+        """Look at one round's outcome, as LightGBM tells it."""
         trees = env.iteration + 1
         self._step.advance()
         for _part, _name, value, *_rest in env.evaluation_result_list or ():
@@ -75,7 +76,7 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
     if not values:
         return ""
     step = max(1, len(values) // width)
-    shown = [*values[:: step][-width:-1], values[-1]] if len(values) > 1 else list(values)
+    shown = [*values[::step][-width:-1], values[-1]] if len(values) > 1 else list(values)
     known = [value for value in shown if value == value]  # noqa: PLR0124  NaN
     if not known:
         return " " * len(shown)

@@ -33,7 +33,7 @@ def test_verdict_names_what_is_wrong(report: RunReport) -> None:
         "1 of 6 gates failed (auc: 0.660 [0.640, 0.680], allowed at least 0.70)": replace(report, gates=closed),
         "3 leaves of the exported graph differ": replace(report, export=replace(report.export, leaf_mismatches=3)),
         "served scores differ from offline ones": replace(report, served=replace(report.served, max_abs_diff=1e-3)),
-        "the served AUC is 0.760000": replace(report, served=replace(report.served, auc_served=0.76)),
+        "the served AUC is 0.760000": replace(report, served=replace(report.served, figure_served=0.76)),
         "1 check of the data failed": replace(report, validation=(m.ValidationCheck("t", "c", "type", "failed"),)),
         "stage train failed": replace(report, stages=(m.StageRun("train", "failed", 1.0),)),
     }
@@ -56,7 +56,7 @@ def test_verdict_with_a_reservation(report: RunReport) -> None:
 def test_a_model_no_better_than_the_naive_rule_is_called_so(report: RunReport) -> None:
     assert report.evaluation is not None
     assert report.evaluation.naive is not None
-    even = replace(report.evaluation, naive=replace(report.evaluation.naive, auc=m.Estimate(0.772, 0.768, 0.776)))
+    even = replace(report.evaluation, naive=replace(report.evaluation.naive, figure=m.Estimate(0.772, 0.768, 0.776)))
     assert "is not clearly better than" in title(discrimination.roc(even, "late flights"))
     assert "better than late share of the hour: AUC 0.774 against 0.612" in title(
         discrimination.roc(report.evaluation, "late flights")
@@ -73,6 +73,14 @@ def test_a_model_no_better_than_the_naive_rule_is_called_so(report: RunReport) -
 def test_window_features_are_credited_only_where_the_interval_says_so(difference: m.Estimate, words: str) -> None:
     arms = m.AblationArm("all", m.Estimate(0.774), 80), m.AblationArm("none", m.Estimate(0.689), 20)
     assert title(discrimination.windows(m.Ablation(*arms, difference))) == words
+
+
+def test_an_error_that_falls_is_credited_as_taken_off() -> None:
+    arms = m.AblationArm("all", m.Estimate(41.2), 80), m.AblationArm("none", m.Estimate(44.0), 20)
+    fallen = m.Ablation(*arms, m.Estimate(2.8, 2.1, 3.5), m.Measure("rmse", higher_is_better=False))
+    assert title(discrimination.windows(fallen)) == "Window features take 2.8 [2.1, 3.5] off the test RMSE"
+    costly = m.Ablation(*arms[::-1], m.Estimate(-2.8, -3.5, -2.1), m.Measure("rmse", higher_is_better=False))
+    assert title(discrimination.windows(costly)).startswith("Window features cost test RMSE: \u22122.8")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +135,12 @@ def test_gate_titles(report: RunReport) -> None:
 
 def test_production_titles(report: RunReport) -> None:
     low = (m.PerformancePeriod("4 Nov", 10, 10, m.Estimate(0.6, 0.55, 0.65)), *report.performance)
-    assert "1 of 9 periods clearly below the test" in title(production.monitored(low, m.Estimate(0.774, 0.771, 0.777)))
+    test = m.Estimate(0.774, 0.771, 0.777)
+    assert "1 of 9 periods clearly below the test" in title(production.monitored(low, test, m.Measure()))
+    error = m.Measure("rmse", higher_is_better=False)
+    risen = title(production.monitored(report.performance, m.Estimate(0.6, 0.59, 0.61), error))
+    assert risen.startswith("RMSE in production lies between")
+    assert "8 of 8 periods clearly above the test" in risen
     assert report.retraining is not None
     rejected = replace(report.retraining, outcome="rejected")
     assert "late 3 was trained and stopped by a gate" in title(production.retraining(rejected))

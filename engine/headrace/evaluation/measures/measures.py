@@ -30,6 +30,18 @@ def higher_is_better(metric: str) -> bool | None:
     return HIGHER_IS_BETTER.get(f"{base}@k" if at.isdigit() else metric)
 
 
+def metrics_of(question: Question) -> tuple[str, ...]:
+    """Metrics that gates may name for a question: those of its task whose better direction is known."""
+    if question.task is Task.RANKING:
+        return f"ndcg@{question.at}", f"map@{question.at}"
+    if question.task is Task.REGRESSION:
+        more = [*(["pinball"] if question.quantile is not None else []), *(["poisson_deviance"] * question.counts)]
+        return "rmse", "mae", "r2", *more
+    if question.task is Task.MULTICLASS:
+        return "macro_auc", "log_loss", "accuracy", "brier"
+    return tuple(metrics.HIGHER_IS_BETTER)
+
+
 @dataclass(frozen=True)
 class Measured:
     """Measures of one set of predictions.
@@ -72,6 +84,20 @@ def measure(
     return _regression(question, labels, predictions, resamples)
 
 
+def value_of(
+    question: Question,
+    metric: str,
+    labels: npt.NDArray[Any],
+    predictions: npt.NDArray[np.float64],
+    queries: npt.NDArray[np.int64] | None = None,
+) -> float:
+    """One metric on a sample, without an interval. Arguments as in `measure`; NaN where the sample cannot say."""
+    if not labels.size:
+        return float("nan")
+    once = Resamples.draw(np.zeros(labels.size, np.int64), replicates=1, seed=0)
+    return measure(question, labels, predictions, once, queries, thrifty=metric != "average_precision").values[metric]
+
+
 def _binary(labels: metrics.Labels, scores: metrics.Scores, resamples: Resamples, *, thrifty: bool) -> Measured:
     values, replicates = {"auc": metrics.auc(labels, scores)}, {"auc": resamples.auc(labels, scores)}
     if not thrifty:
@@ -83,9 +109,7 @@ def _binary(labels: metrics.Labels, scores: metrics.Scores, resamples: Resamples
     )
 
 
-def _multiclass(
-    labels: multiclass.Codes, probabilities: multiclass.Probabilities, resamples: Resamples
-) -> Measured:
+def _multiclass(labels: multiclass.Codes, probabilities: multiclass.Probabilities, resamples: Resamples) -> Measured:
     losses = {
         "log_loss": multiclass.log_losses(labels, probabilities),
         "accuracy": multiclass.hits(labels, probabilities),
@@ -116,9 +140,7 @@ def _regression(
         "bias": float((predictions - labels).mean()),
     }
     more = {name: resamples.means(of_row) for name, of_row in losses.items()}
-    return Measured(
-        {**_means(losses), **values}, {**more, **regression.replicates(labels, predictions, resamples)}
-    )
+    return Measured({**_means(losses), **values}, {**more, **regression.replicates(labels, predictions, resamples)})
 
 
 def _ranking(

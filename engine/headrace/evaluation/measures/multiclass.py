@@ -14,14 +14,14 @@ Probabilities = npt.NDArray[np.float64]
 
 
 def log_losses(labels: Codes, probabilities: Probabilities) -> npt.NDArray[np.float64]:
-    """Negative log likelihood of each row; probabilities of a row are made to sum to 1 (those of one-vs-rest do not)."""
+    """Negative log likelihood of each row; divided by their sum, which one-vs-rest lets differ from 1."""
     own = probabilities[np.arange(labels.size), labels] / probabilities.sum(axis=1)
-    return -np.log(np.clip(own, LOG_LOSS_CLIP, 1.0))
+    return np.asarray(-np.log(np.clip(own, LOG_LOSS_CLIP, 1.0)))
 
 
 def hits(labels: Codes, probabilities: Probabilities) -> npt.NDArray[np.float64]:
     """1 where the most probable class (the first of equal ones) is the right one, else 0."""
-    return (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    return np.asarray(probabilities.argmax(axis=1) == labels, np.float64)
 
 
 def brier_losses(labels: Codes, probabilities: Probabilities) -> npt.NDArray[np.float64]:
@@ -38,9 +38,7 @@ def macro_auc(labels: Codes, probabilities: Probabilities) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def macro_auc_replicates(
-    labels: Codes, probabilities: Probabilities, resamples: Resamples
-) -> npt.NDArray[np.float64]:
+def macro_auc_replicates(labels: Codes, probabilities: Probabilities, resamples: Resamples) -> npt.NDArray[np.float64]:
     """`macro_auc` in each replicate, float64[R], over the classes that the sample has."""
     there = [code for code in range(probabilities.shape[1]) if 0 < int((labels == code).sum()) < labels.size]
     if not there:

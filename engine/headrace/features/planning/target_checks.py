@@ -41,8 +41,8 @@ def check_target(
     """
     draft = Draft({plan.spine: schema}, plan.spine, plan.at, location)
     dtype = draft.asked_dtype(target)
-    if dtype not in {"bool", "int64", "float64"}:
-        raise draft.error(f"the target '{target}' is a {dtype}, neither a condition nor a number")
+    if dtype not in {"bool", "int64", "float64", "string"}:
+        raise draft.error(f"the target '{target}' is a {dtype}, neither a condition, a number nor a class")
     secret = {leaf.name for leaf in leaves(target) if isinstance(leaf, Column)}
     specs = {spec.name: spec for spec in (*plan.intermediates, *plan.features)}
     for feature in plan.features:

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from headrace.core.errors import InvalidInputError
+from headrace.packaging.calibrator import Calibrator
+from headrace.packaging.export.calibrators import add_calibration, with_offset
 from headrace.packaging.export.decisions import plan_columns
 from headrace.packaging.export.ensemble import Leaves, Target, add_ensemble
 from headrace.packaging.export.forest import Float64s, Forest, Tree
@@ -33,7 +36,7 @@ class BoosterLike(Protocol):
         ...
 
 
-def export_lightgbm(
+def export_lightgbm(  # noqa: PLR0913  predict's own arguments, and what is made of them
     source: BoosterLike | str,
     *,
     input_name: str = "features",
@@ -41,8 +44,9 @@ def export_lightgbm(
     precision: Precision = Precision.FLOAT64,
     start_iteration: int = 0,
     num_iteration: int | None = None,
+    calibrator: Calibrator | None = None,
 ) -> bytes:
-    """Write predictions, as Booster.predict returns them, as an ONNX model.
+    """Write predictions, as Booster.predict returns them or calibrated, as an ONNX model.
 
     Args:
         source: a booster, or a model text.
@@ -51,22 +55,29 @@ def export_lightgbm(
         precision: arithmetic inside; linear leaves are always float64.
         start_iteration: first iteration used.
         num_iteration: how many; None is the best iteration if the booster has one, 0 or less is all, as in predict.
+        calibrator: what turns raw scores into probabilities in place of the objective's own link; float64 only.
 
     Returns:
         A serialised ModelProto; the same model gives the same bytes.
 
     Raises:
-        InvalidInputError: the text is no LightGBM model.
+        InvalidInputError: the text is no LightGBM model, or a calibrator is given where it has no meaning.
         UnimplementedError: an objective whose output transformation is not known.
     """
-    forest = load_forest(source, start_iteration=start_iteration, num_iteration=num_iteration)
+    plain = load_forest(source, start_iteration=start_iteration, num_iteration=num_iteration)
+    if calibrator is not None and (plain.outputs > 1 or precision is not Precision.FLOAT64):
+        raise InvalidInputError("a calibrator is for models of one output, with sums in float64")
+    forest = with_offset(plain, calibrator)
     graph = Graph(input_name, forest.n_features, _arithmetic(forest, precision))
     raw = _add_raw_scores(graph, forest)
     if graph.element_type != FLOAT64:
         raw = graph.cast(raw, FLOAT64)
-    if forest.average:
+    if forest.average and calibrator is None:  # calibrators are fitted to raw scores, which are sums
         raw = graph.add("Div", raw, graph.constant(np.array(float(forest.iterations))))
-    prediction = add_link(graph, raw, parse_objective(forest.objective))
+    if calibrator is not None:
+        prediction = add_calibration(graph, raw, calibrator, offset_is_in=forest is not plain)
+    else:
+        prediction = add_link(graph, raw, parse_objective(forest.objective))
     return graph.serialize(
         graph.cast(prediction, FLOAT32), name=output_name, element_type=FLOAT32, width=forest.outputs
     )

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.core.errors import InvalidInputError
+from headrace.packaging.calibrator import Calibrator
 from headrace.packaging.export.export import BoosterLike, export_leaf_index
 
 Rows = npt.NDArray[np.float32]
@@ -28,14 +29,17 @@ class ExportReport:
         rows: rows compared.
         leaf_mismatches: (row, tree) pairs that ended in another leaf than LightGBM's.
         max_abs_diff: largest absolute difference of predictions; two NaN, or two equal infinities, do not differ.
+        max_scaled_diff: the same, each difference divided by the prediction's size where that is above 1: what float32
+            may round off a probability and a number of any size alike.
     """
 
     rows: int
     leaf_mismatches: int
     max_abs_diff: float
+    max_scaled_diff: float
 
 
-def verify_export(
+def verify_export(  # noqa: PLR0913  predict's own arguments, and what is made of them
     booster: BoosterLike,
     model: bytes,
     rows: Rows,
@@ -43,6 +47,7 @@ def verify_export(
     run: Run,
     start_iteration: int = 0,
     num_iteration: int | None = None,
+    calibrator: Calibrator | None = None,
 ) -> ExportReport:
     """Compare an exported model with the booster on the same float32 rows.
 
@@ -53,6 +58,7 @@ def verify_export(
         run: runs a model's only output on rows: (model, float32[n, n_features]) -> array[n, k].
         start_iteration: as in `export_lightgbm`.
         num_iteration: as in `export_lightgbm`.
+        calibrator: as in `export_lightgbm`; the oracle's raw scores go through it.
 
     Raises:
         InvalidInputError: rows are not a float32 matrix.
@@ -61,14 +67,19 @@ def verify_export(
         raise InvalidInputError(f"rows must be a float32 matrix, got {rows.dtype}{list(rows.shape)}")
     used = {"start_iteration": start_iteration, "num_iteration": num_iteration}
     leaf_model = export_leaf_index(booster, start_iteration=start_iteration, num_iteration=num_iteration)
-    mismatches, largest = 0, 0.0
+    mismatches, largest, scaled = 0, 0.0, 0.0
     for chunk in _chunks(rows):
         wide = chunk.astype(np.float64)
         leaves = np.asarray(booster.predict(wide, pred_leaf=True, **used)).reshape(len(chunk), -1)
         mismatches += int(np.count_nonzero(run(leaf_model, chunk) != leaves))
-        expected = np.asarray(booster.predict(wide, **used)).reshape(len(chunk), -1)
-        largest = max(largest, max_abs_difference(run(model, chunk), expected))
-    return ExportReport(rows=len(rows), leaf_mismatches=mismatches, max_abs_diff=largest)
+        expected = np.asarray(booster.predict(wide, raw_score=calibrator is not None, **used))
+        if calibrator is not None:
+            expected = calibrator.apply(expected).astype(np.float32)  # what the graph must give, bit for bit
+        expected = expected.reshape(len(chunk), -1)
+        answered = run(model, chunk)
+        largest = max(largest, max_abs_difference(answered, expected))
+        scaled = max(scaled, max_scaled_difference(answered, expected))
+    return ExportReport(rows=len(rows), leaf_mismatches=mismatches, max_abs_diff=largest, max_scaled_diff=scaled)
 
 
 def max_abs_difference(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
@@ -77,13 +88,23 @@ def max_abs_difference(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> 
     Raises:
         InvalidInputError: the shapes differ.
     """
+    return float(_differences(actual, expected).max(initial=0.0))
+
+
+def max_scaled_difference(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
+    """As `max_abs_difference`, each difference divided by the size of the expected value where that is above 1."""
+    with np.errstate(invalid="ignore"):
+        scaled = _differences(actual, expected) / np.maximum(1.0, np.abs(expected))
+    return float(np.where(np.isnan(scaled), np.inf, scaled).max(initial=0.0))
+
+
+def _differences(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     if actual.shape != expected.shape:
         raise InvalidInputError(f"outputs have shape {list(actual.shape)}, expected {list(expected.shape)}")
     same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
-    if same.all():
-        return 0.0
-    difference = np.abs(actual[~same].astype(np.float64) - expected[~same])
-    return float(np.where(np.isnan(difference), np.inf, difference).max())
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(np.asarray(actual, np.float64) - expected)
+    return np.where(same, 0.0, np.where(np.isnan(difference), np.inf, difference))
 
 
 def _chunks(rows: Rows) -> Iterator[Rows]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from headrace.pipeline.report import numbers
 from headrace.pipeline.report.frame import Section
 from headrace.pipeline.report.markup import Markup, element
-from headrace.pipeline.report.model import RunReport
+from headrace.pipeline.report.model import Measure, RunReport
 from headrace.pipeline.report.pictures import (
     calibration,
     discrimination,
@@ -19,6 +19,7 @@ from headrace.pipeline.report.pictures import (
     run,
     service,
     training,
+    use,
 )
 
 
@@ -63,8 +64,21 @@ def _quality(report: RunReport) -> Iterator[Markup]:
             yield calibration.scores(evaluation)
     if report.gates:
         yield gates.gates(report.gates)
-    if evaluation is not None and any(numbers.finite(part.auc.value) for part in evaluation.slices):
+    if evaluation is not None and any(numbers.finite(part.figure.value) for part in evaluation.slices):
         yield gates.slices(evaluation)
+    yield from _use(report)
+
+
+def _use(report: RunReport) -> Iterator[Markup]:
+    if report.decisions is not None and report.decisions.curve:
+        yield use.decisions(report.decisions)
+    for position, found in enumerate(report.fairness):
+        if found.groups:
+            yield use.fairness(position, found)
+    if report.weak_slices is not None and report.weak_slices.slices:
+        yield use.weak_slices(report.weak_slices)
+    if report.robustness is not None and report.robustness.damages:
+        yield use.robustness(report.robustness)
 
 
 def _learned(report: RunReport) -> Iterator[Markup]:
@@ -72,6 +86,8 @@ def _learned(report: RunReport) -> Iterator[Markup]:
         yield discrimination.windows(report.ablation)
     if report.learning_curve is not None and report.learning_curve.valid:
         yield training.learning_curve(report.learning_curve)
+    if report.folds is not None and len(report.folds.values) > 1:
+        yield training.folds(report.folds)
     if report.importance:
         yield training.importance(report.importance)
 
@@ -94,7 +110,9 @@ def _monitoring(report: RunReport) -> Iterator[Markup]:
     if report.drift is not None and report.drift.periods and report.drift.series:
         yield drift.heat_map(report.drift)
     if report.performance:
-        offline = report.evaluation.model.auc if report.evaluation is not None else None
-        yield production.monitored(report.performance, offline)
+        judged = report.evaluation
+        offline = judged.model.figure if judged is not None else None
+        measure = judged.measure if judged is not None else Measure()
+        yield production.monitored(report.performance, offline, measure)
     if report.retraining is not None:
         yield production.retraining(report.retraining)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from headrace.pipeline.report import numbers
 from headrace.pipeline.report.markup import Markup
-from headrace.pipeline.report.model import DataProfile, Drift, Estimate, Evaluation, RunReport, ScorerQuality
+from headrace.pipeline.report.model import DataProfile, Drift, Estimate, Evaluation, RunReport, ScorerQuality, spelled
 from headrace.pipeline.report.tables import Cell, code, digest, number, status, table, words
+from headrace.pipeline.report.use_tables import use_tables
 
 
 def tables(report: RunReport) -> list[Markup]:
@@ -89,6 +90,7 @@ def _model(report: RunReport) -> Iterator[Markup]:
             for gate in report.gates
         ]
         yield table("t-gates", "Gates", ("gate", "verdict", "figure", "95\u00a0% interval", "allowed", "reason"), rows)
+    yield from use_tables(report)
     if report.importance:
         ranked = sorted(report.importance, key=lambda feature: (-feature.gain_share, feature.name))
         rows = [
@@ -106,8 +108,10 @@ def _model(report: RunReport) -> Iterator[Markup]:
 
 def _evaluation(evaluation: Evaluation) -> Iterator[Markup]:
     scorers = [evaluation.model, *([evaluation.naive] if evaluation.naive is not None else [])]
-    headings = ("scorer", "AUC", "average precision", "log loss", "Brier score", "ECE")
-    yield table("t-scorers", f"Metrics, {evaluation.split}", headings, [_scorer(scorer) for scorer in scorers])
+    names = tuple(name for name, _ in evaluation.model.figures) or (evaluation.measure.name,)
+    headings = ("scorer", *map(spelled, names))
+    rows = [_scorer(scorer, names) for scorer in scorers]
+    yield table("t-scorers", f"Metrics, {evaluation.split}", headings, rows)
     if evaluation.slices:
         rows = [
             [
@@ -115,21 +119,19 @@ def _evaluation(evaluation: Evaluation) -> Iterator[Markup]:
                 words(part.value),
                 _count(part.rows),
                 _share(part.positive_share),
-                _metric(part.auc),
-                _interval(part.auc),
+                _amount(part.figure),
+                _interval(part.figure),
             ]
             for part in evaluation.slices
         ]
-        headings = ("slice", "value", "rows", "positives", "AUC", "95\u00a0% interval")
+        headings = ("slice", "value", "rows", "positives", evaluation.measure.title, "95\u00a0% interval")
         yield table("t-slices", "Slices", headings, rows)
 
 
-def _scorer(scorer: ScorerQuality) -> list[Cell]:
-    figures = (scorer.auc, scorer.average_precision, scorer.log_loss, scorer.brier, scorer.ece)
-    return [
-        words(scorer.name),
-        *(number(numbers.interval(figure), figure.value if figure else None) for figure in figures),
-    ]
+def _scorer(scorer: ScorerQuality, names: tuple[str, ...]) -> list[Cell]:
+    figures = (scorer.other(name) for name in names) if scorer.figures else (scorer.figure,)
+    cells = (number(numbers.quantity(one), one.value) if one else number(numbers.MISSING, None) for one in figures)
+    return [words(scorer.name), *cells]
 
 
 def _operations(report: RunReport) -> Iterator[Markup]:
@@ -157,12 +159,13 @@ def _operations(report: RunReport) -> Iterator[Markup]:
                 words(period.label),
                 _count(period.predictions),
                 _count(period.labelled),
-                _metric(period.auc),
-                _interval(period.auc),
+                _amount(period.figure),
+                _interval(period.figure),
             ]
             for period in report.performance
         ]
-        columns = ("period", "predictions", "labels", "AUC", "95\u00a0% interval")
+        measure = report.evaluation.measure.title if report.evaluation is not None else "figure"
+        columns = ("period", "predictions", "labels", measure, "95\u00a0% interval")
         yield table("t-performance", "Quality in production", columns, rows)
 
 
@@ -214,15 +217,15 @@ def _quantity(value: float | None) -> Cell:
     return number(numbers.compact(value), value)
 
 
-def _metric(estimate: Estimate | None) -> Cell:
+def _amount(estimate: Estimate | None) -> Cell:
     value = estimate.value if estimate is not None else None
-    return number(numbers.metric(value), value)
+    return number(numbers.amount(value), value)
 
 
 def _interval(estimate: Estimate | None) -> Cell:
     if estimate is None or not numbers.has_interval(estimate):
         return words("")
-    return words(f"[{numbers.metric(estimate.low)}, {numbers.metric(estimate.high)}]")
+    return words(f"[{numbers.amount(estimate.low)}, {numbers.amount(estimate.high)}]")
 
 
 def _version(version: int | None) -> str:

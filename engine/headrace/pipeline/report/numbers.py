@@ -43,11 +43,17 @@ def quantity(estimate: Estimate) -> str:
     return f"{compact(estimate.value)} [{compact(estimate.low)}, {compact(estimate.high)}]"
 
 
-def change_interval(estimate: Estimate | None, decimals: int = 3) -> str:
+def amount(value: float | None) -> str:
+    """A metric of any size: three decimals below 1, three significant digits above."""
+    return metric(value) if not finite(value) or abs(value) < 1 else compact(value)
+
+
+def change_interval(estimate: Estimate | None) -> str:
     """Estimate(0.085, 0.081, 0.089) -> '+0.085 [0.081, 0.089]'."""
     if estimate is None:
         return MISSING
-    return f"{change(estimate.value, decimals)}{_ends(estimate, decimals)}"
+    plus = "+" if finite(estimate.value) and estimate.value >= 1 else ""
+    return f"{plus}{quantity(estimate)}" if plus else f"{change(estimate.value)}{_ends(estimate, 3)}"
 
 
 def percent(share: float | None, decimals: int = 1) -> str:

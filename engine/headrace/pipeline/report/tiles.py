@@ -17,10 +17,12 @@ def tiles(report: RunReport) -> Markup | None:
 
 def _model(report: RunReport) -> Iterator[Markup]:
     if report.evaluation is not None:
-        yield tile("Test AUC", numbers.metric(report.evaluation.model.auc.value), _ends(report.evaluation.model.auc))
+        figure, measure = report.evaluation.model.figure, report.evaluation.measure
+        yield tile(f"Test {measure.title}", numbers.amount(figure.value), _ends(figure))
     if report.ablation is not None:
-        full, without = report.ablation.full.auc.value, report.ablation.without_windows.auc.value
-        yield tile("Window features", numbers.change(full - without), f"AUC without them {numbers.metric(without)}")
+        full, without = report.ablation.full.figure.value, report.ablation.without_windows.figure.value
+        note = f"{report.ablation.measure.title} without them {numbers.amount(without)}"
+        yield tile("Window features", numbers.change_interval(Estimate(full - without)), note)
     if report.gates:
         passed = sum(gate.passed for gate in report.gates)
         mark = "" if passed == len(report.gates) else "bad"
@@ -72,4 +74,4 @@ def tile(label: str, figure: str, note: str, mark: str = "") -> Markup:
 def _ends(estimate: Estimate) -> str:
     if not numbers.has_interval(estimate):
         return "no interval"
-    return f"95\u00a0% [{numbers.metric(estimate.low)}, {numbers.metric(estimate.high)}]"
+    return f"95\u00a0% [{numbers.amount(estimate.low)}, {numbers.amount(estimate.high)}]"

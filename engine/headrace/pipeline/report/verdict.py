@@ -8,7 +8,7 @@ from typing import Literal
 from headrace.pipeline.report import numbers
 from headrace.pipeline.report.model import RunReport
 
-_SAME_AUC = 1e-6
+_SAME = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,11 @@ def _unequal(report: RunReport) -> list[str]:
     served = report.served
     if served is not None and served.max_abs_diff > served.tolerance:
         wrong.append(f"served scores differ from offline ones by up to {numbers.difference(served.max_abs_diff)}")
-    elif served is not None and abs(served.auc_served - served.auc_offline) > _SAME_AUC:
-        wrong.append(f"the served AUC is {served.auc_served:.6f}, offline it was {served.auc_offline:.6f}")
+    elif served is not None and abs(served.figure_served - served.figure_offline) > _SAME * max(
+        1.0, abs(served.figure_offline)
+    ):
+        offline = f"offline it was {served.figure_offline:.6f}"
+        wrong.append(f"the served {served.measure.title} is {served.figure_served:.6f}, {offline}")
     return wrong
 
 
@@ -83,8 +86,9 @@ def _strengths(report: RunReport) -> list[str]:
     parts = []
     if report.evaluation is not None:
         naive = report.evaluation.naive
-        beside = f" (naive baseline {numbers.metric(naive.auc.value)})" if naive is not None else ""
-        parts.append(f"its test AUC is {numbers.interval(report.evaluation.model.auc)}{beside}")
+        beside = f" (naive baseline {numbers.amount(naive.figure.value)})" if naive is not None else ""
+        figure, measure = report.evaluation.model.figure, report.evaluation.measure
+        parts.append(f"its test {measure.title} is {numbers.quantity(figure)}{beside}")
     if report.gates:
         parts.append(
             f"all {numbers.plural(len(report.gates), 'gate')} passed" if len(report.gates) > 1 else "its gate passed"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from headrace.evaluation.measures import higher_is_better
 from headrace.pipeline.packing import MAX_ABS_DIFF
 from headrace.pipeline.report.model import (
     CanaryShare,
@@ -17,6 +18,7 @@ from headrace.pipeline.report.model import (
     Fact,
     Histogram,
     Lineage,
+    Measure,
     PackageFile,
     PerformancePeriod,
     Release,
@@ -43,7 +45,12 @@ def export_check(package: dict[str, Any], trained: dict[str, Any]) -> ExportChec
 def served_check(served: dict[str, Any], judged: dict[str, Any]) -> ServedCheck:
     """The server's answers against the offline scores."""
     return ServedCheck(
-        served["rows"], served["max_abs_diff_served"], judged["auc_test"], served["auc_served"], MAX_ABS_DIFF
+        rows=served["rows"],
+        max_abs_diff=served["max_abs_diff_served"],
+        figure_offline=judged["figure_test"],
+        figure_served=served["figure_served"],
+        tolerance=MAX_ABS_DIFF,
+        measure=Measure(judged["metric"], judged["higher_is_better"]),
     )
 
 
@@ -128,7 +135,7 @@ def performance(watched: dict[str, Any]) -> tuple[PerformancePeriod, ...]:
             window["label"],
             window["rows"],
             window["labelled"],
-            Estimate(window["auc"], window["auc_low"], window["auc_high"]) if window["auc"] is not None else None,
+            Estimate(window["figure"], window["low"], window["high"]) if window["figure"] is not None else None,
         )
         for window in watched["windows"]
     )
@@ -141,7 +148,7 @@ def retraining(watched: dict[str, Any]) -> Retraining | None:
         return None
     estimates = {
         name: Estimate(*found[name]) if found.get(name) else None
-        for name in ("champion_auc", "candidate_auc", "difference")
+        for name in ("champion_figure", "candidate_figure", "difference")
     }
     return Retraining(
         outcome=found["outcome"],
@@ -152,6 +159,7 @@ def retraining(watched: dict[str, Any]) -> Retraining | None:
         candidate=found.get("candidate", ""),
         gates_passed=found.get("gates_passed"),
         gates_total=found.get("gates_total"),
+        measure=Measure(found["metric"], bool(higher_is_better(found["metric"]))) if "metric" in found else Measure(),
         **estimates,
     )
 

@@ -19,6 +19,7 @@ from headrace.pipeline.report.model import (
     GateResult,
     Histogram,
     LearningCurve,
+    Measure,
     RocCurve,
     ScorerQuality,
     SliceQuality,
@@ -35,10 +36,10 @@ def estimate(figure: dict[str, Any]) -> Estimate:
 
 def evaluation(facts: dict[str, Any], model: str, split: str) -> Evaluation:
     """The model and the naive rule on the test rows."""
-    judged, scores = facts["evaluation"], facts["scores"]
+    judged, scores, metric = facts["evaluation"], facts["scores"], facts["metric"]
     naive = judged["baselines"].get(NAIVE)
     slices = [
-        SliceQuality(column, one["group"], one["rows"], estimate(one["figures"]["auc"]), one["label_rate"])
+        SliceQuality(column, one["group"], one["rows"], estimate(one["figures"][metric]), one["label_rate"])
         for column, slicing in judged["slicings"].items()
         for one in slicing["slices"]
     ]
@@ -46,9 +47,10 @@ def evaluation(facts: dict[str, Any], model: str, split: str) -> Evaluation:
         split=split,
         rows=judged["rows"],
         positives=judged["positives"],
-        model=_scorer(model, judged["model"], scores["model"]),
-        naive=_scorer("the historical rate", naive, scores[NAIVE]) if naive else None,
+        model=_scorer(model, judged["model"], scores.get("model"), metric),
+        naive=_scorer("the historical rate", naive, scores.get(NAIVE), metric) if naive else None,
         slices=tuple(slices[:MAX_SLICES]),
+        measure=Measure(metric, facts["higher_is_better"]),
     )
 
 
@@ -65,12 +67,14 @@ def importance(trained: dict[str, Any], context: RunContext) -> tuple[FeatureImp
 
 def ablation(compared: dict[str, Any], facts: dict[str, Any]) -> Ablation:
     """What the window features are worth, paired."""
+    metric = facts["evaluate"]["metric"]
     return Ablation(
-        full=AblationArm("all features", estimate(compared["challenger"]["auc"]), facts["features"]["features"]),
+        full=AblationArm("all features", estimate(compared["challenger"][metric]), facts["features"]["features"]),
         without_windows=AblationArm(
-            "without windows", estimate(compared["champion"]["auc"]), facts["train"]["features_without_windows"]
+            "without windows", estimate(compared["champion"][metric]), facts["train"]["features_without_windows"]
         ),
-        difference=estimate(compared["improvement"]["auc"]),
+        difference=estimate(compared["improvement"][metric]),
+        measure=Measure(metric, facts["evaluate"]["higher_is_better"]),
     )
 
 
@@ -101,19 +105,19 @@ def gates(judged: dict[str, Any]) -> tuple[GateResult, ...]:
     )
 
 
-def _scorer(name: str, judged: dict[str, Any], scores: list[int]) -> ScorerQuality:
-    figures = judged["figures"]
-    bins = judged["calibration"]["bins"]
+def _scorer(name: str, judged: dict[str, Any], scores: list[int] | None, metric: str) -> ScorerQuality:
+    figures = {one: estimate(figure) for one, figure in judged["figures"].items()}
+    roc, bins = judged["roc"], judged["calibration"]["bins"] if judged["calibration"] else []
+    counts = scores or []
     return ScorerQuality(
         name=name,
-        auc=estimate(figures["auc"]),
-        roc=RocCurve(tuple(judged["roc"]["false_positive_rate"]), tuple(judged["roc"]["true_positive_rate"])),
-        ece=estimate(figures["ece"]),
+        figure=figures[metric],
+        figures=tuple(figures.items()),
+        roc=RocCurve(tuple(roc["false_positive_rate"]), tuple(roc["true_positive_rate"])) if roc else None,
         calibration=tuple(CalibrationBin(one["mean_score"], estimate(one["rate"]), one["rows"]) for one in bins),
-        scores=Histogram(tuple(place / len(scores) for place in range(len(scores) + 1)), tuple(scores)),
-        log_loss=estimate(figures["log_loss"]),
-        brier=estimate(figures["brier"]),
-        average_precision=estimate(figures["average_precision"]),
+        scores=Histogram(tuple(place / len(counts) for place in range(len(counts) + 1)), tuple(counts))
+        if counts
+        else None,
     )
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.core.errors import FailedCheckError
-from headrace.evaluation.metrics import auc
+from headrace.evaluation.measures import value_of
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import Dataset, load_dataset
 from headrace.pipeline.packing import MAX_ABS_DIFF
 from headrace.pipeline.processes import run_json
-from headrace.pipeline.scoring import read_rows, write_rows
+from headrace.pipeline.scoring import read_rows, read_scores, write_rows
 from headrace.pipeline.stage import StageOutcome
 from headrace.pipeline.stages.train import FULL
 from headrace.training.storage import load_trained
@@ -60,12 +60,14 @@ class ServeStage:
                 server.address, model.name, exchange / ROWS_FILE, exchange / SCORES_FILE, rows=64, in_flight=4
             )
             single = send_rows(server.address, model.name, exchange / "latency.arrow", None, rows=1, in_flight=1)
-        served = np.asarray(read_rows(exchange / SCORES_FILE)["score"].to_numpy(), np.float64)
-        difference = float(np.abs(served - offline).max())
+        served = read_scores(read_rows(exchange / SCORES_FILE))
+        difference = float((np.abs(served - offline) / np.maximum(1.0, np.abs(offline))).max())
         if difference > MAX_ABS_DIFF:
             raise FailedCheckError(f"served and offline scores differ by {difference:.2e}; allowed {MAX_ABS_DIFF:.0e}")
-        labelled = dataset.labelled[test]
-        auc_served = auc(dataset.labels[test][labelled], served[labelled])
+        labelled, metric = dataset.labelled[test], model.question.leading
+        known = test[labelled]
+        queries = dataset.queries[known] if dataset.queries is not None else None
+        figure = value_of(model.question, metric, dataset.labels[known], served[labelled], queries)
         ready = server.ready
         reason = f" ({ready['device_reason']})" if ready["device_reason"] else ""
         return StageOutcome(
@@ -75,7 +77,8 @@ class ServeStage:
             facts={
                 "rows": len(test),
                 "rows_labelled": int(labelled.sum()),
-                "auc_served": auc_served,
+                "metric": metric,
+                "figure_served": figure,
                 "max_abs_diff_served": difference,
                 "device": ready["device"],
                 "device_reason": ready["device_reason"],

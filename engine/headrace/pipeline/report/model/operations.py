@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from headrace.pipeline.report.model.figures import Estimate
+from headrace.pipeline.report.model.quality import Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,12 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class PerformancePeriod:
-    """Quality once the labels arrived; `auc` is None where too few did."""
+    """Quality once the labels arrived; `figure` is None where too few did."""
 
     label: str
     predictions: int
     labelled: int
-    auc: Estimate | None
+    figure: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class Retraining:
 
     Attributes:
         outcome: "retrained", "skipped" or "rejected" (trained, but a gate stopped it).
+        difference: how much better the candidate is, paired.
     """
 
     outcome: Literal["retrained", "skipped", "rejected"]
@@ -117,9 +119,10 @@ class Retraining:
     reason: str
     new_labels: int
     champion: str = ""
-    champion_auc: Estimate | None = None
+    champion_figure: Estimate | None = None
     candidate: str = ""
-    candidate_auc: Estimate | None = None
+    candidate_figure: Estimate | None = None
     difference: Estimate | None = None
     gates_passed: int | None = None
     gates_total: int | None = None
+    measure: Measure = field(default_factory=Measure)

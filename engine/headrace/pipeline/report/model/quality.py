@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from headrace.pipeline.report.model.figures import Estimate, Histogram
+
+_INITIALS = frozenset({"auc", "ece", "rmse", "mae", "r2", "mape", "ndcg", "map"})
+
+
+def spelled(metric: str) -> str:
+    """A metric's name as people read it: `auc` is AUC, `log_loss` is log loss, `ndcg@10` is NDCG@10."""
+    if metric == "brier":
+        return "Brier score"
+    return metric.upper() if metric.partition("@")[0] in _INITIALS else metric.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +35,38 @@ class CalibrationBin:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """What a figure is: its metric's name, and whether more of it is better."""
+
+    name: str = "auc"
+    higher_is_better: bool = True
+
+    @property
+    def title(self) -> str:
+        """The name as people read it: `AUC`, `log loss`."""
+        return spelled(self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class ScorerQuality:
-    """One scorer (the model, or the naive baseline beside it) on the test rows."""
+    """One scorer (the model, or the naive baseline beside it) on the test rows.
+
+    Attributes:
+        figure: in the metric that the evaluation is led by.
+        figures: every metric with its figure, that one among them, in the order to show.
+        roc, calibration, scores: of a binary model.
+    """
 
     name: str
-    auc: Estimate
+    figure: Estimate
+    figures: tuple[tuple[str, Estimate], ...] = ()
     roc: RocCurve | None = None
-    ece: Estimate | None = None
     calibration: tuple[CalibrationBin, ...] = ()
     scores: Histogram | None = None
-    log_loss: Estimate | None = None
-    brier: Estimate | None = None
-    average_precision: Estimate | None = None
+
+    def other(self, metric: str) -> Estimate | None:
+        """The figure in another metric; None where it was not measured."""
+        return dict(self.figures).get(metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +76,7 @@ class SliceQuality:
     column: str
     value: str
     rows: int
-    auc: Estimate
+    figure: Estimate
     positive_share: float | None = None
 
 
@@ -57,14 +86,17 @@ class Evaluation:
 
     Attributes:
         split: how the rows were chosen, in words: "November and December 2013".
+        positives: of a binary model.
+        measure: what every `figure` is.
     """
 
     split: str
     rows: int
-    positives: int
+    positives: int | None
     model: ScorerQuality
     naive: ScorerQuality | None = None
     slices: tuple[SliceQuality, ...] = ()
+    measure: Measure = field(default_factory=Measure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +114,18 @@ class AblationArm:
     """The same training with a set of features, judged on the same rows."""
 
     name: str
-    auc: Estimate
+    figure: Estimate
     features: int
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What the window features are worth: the paired difference is `full - without_windows`."""
+    """What the window features are worth: the paired difference is how much better `full` is."""
 
     full: AblationArm
     without_windows: AblationArm
     difference: Estimate | None = None
+    measure: Measure = field(default_factory=Measure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headrace.pipeline.report.model.figures import Histogram
+from headrace.pipeline.report.model.quality import Measure
 
 TOLERANCE = 2e-6  # of a probability: what float32 sums in another order may differ by
 
@@ -24,14 +25,17 @@ class ServedCheck:
     """The server's answers against the offline scores of the same rows.
 
     Attributes:
+        max_abs_diff: of numbers above 1 relative to them.
+        figure_offline, figure_served: the figure of the answers, in `measure`.
         tolerance: the largest difference that counts as equal (float32 sums).
     """
 
     rows: int
     max_abs_diff: float
-    auc_offline: float
-    auc_served: float
+    figure_offline: float
+    figure_served: float
     tolerance: float = TOLERANCE
+    measure: Measure = field(default_factory=Measure)
 
 
 @dataclass(frozen=True, slots=True)

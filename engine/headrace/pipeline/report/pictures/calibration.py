@@ -28,14 +28,14 @@ def reliability(evaluation: Evaluation) -> Markup:
         for colour, marker, scorer in reversed(scorers):
             _bins(axes, scorer, colour, marker)
         for line, (colour, _, scorer) in enumerate(scorers):
-            ece = f"\nECE {numbers.interval(scorer.ece)}" if scorer.ece is not None else ""
+            ece = f"\nECE {numbers.interval(scorer.other('ece'))}" if scorer.other("ece") is not None else ""
             look = Look(colour, "left", "top", bold=line == 0)
             corner_note(axes, f"{clipped(scorer.name, 26)}{ece}", (0.02, 0.985 - 0.15 * line), look)
         axes.set_xlabel("mean score of the bin")
         axes.set_ylabel("share that came true")
 
     text = "Reliability on the test rows. Whiskers: 95\u00a0% intervals. On the dotted line a score is a probability."
-    if any(scorer.ece is not None for _, _, scorer in scorers):
+    if any(scorer.other("ece") is not None for _, _, scorer in scorers):
         text += " ECE: expected calibration error, in probability."
     caption = Caption(_reliability_title(evaluation.model), text, _reliability_alt(evaluation.model))
     return picture("p-calibration", caption, paint, height=430, narrow=340)
@@ -57,8 +57,8 @@ def scores(evaluation: Evaluation) -> Markup:
             style: dict[str, Any] = {"alpha": 0.85} if filled else {"linewidth": 1.6}
             axes.stairs(tall, histogram.edges, fill=filled, color=sentinel(colour), **style)
             corner_note(axes, clipped(name, 30), (0.985, 0.97 - 0.1 * line), Look(colour, "right", "top", bold=filled))
-        rate = evaluation.positives / evaluation.rows if evaluation.rows else 0.0
-        guide(axes, rate)
+        if evaluation.positives is not None:
+            guide(axes, evaluation.positives / max(evaluation.rows, 1))
         if even:
             axes.yaxis.set_major_formatter(lambda value, _position: numbers.percent(value))
         ticks(axes.yaxis, 5)
@@ -89,12 +89,12 @@ def _usable(bins: tuple[CalibrationBin, ...]) -> list[CalibrationBin]:
 
 
 def _reliability_title(scorer: ScorerQuality) -> str:
-    shown = _usable(scorer.calibration)
+    shown, ece = _usable(scorer.calibration), scorer.other("ece")
     rows = sum(bin_.rows for bin_ in shown)
     bias = sum((bin_.mean_score - bin_.observed.value) * bin_.rows for bin_ in shown) / max(rows, 1)
     distance = sum(abs(bin_.mean_score - bin_.observed.value) * bin_.rows for bin_ in shown) / max(rows, 1)
-    if scorer.ece is not None and numbers.finite(scorer.ece.value):
-        distance = scorer.ece.value
+    if ece is not None and numbers.finite(ece.value):
+        distance = ece.value
     points = f"{distance * 100:.1f} percentage points"
     if distance < 0.02:
         return f"A score can be read as a probability: it is off by {points} on average"

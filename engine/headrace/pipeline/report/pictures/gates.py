@@ -39,11 +39,13 @@ def gates(results: tuple[GateResult, ...]) -> Markup:
 
 
 def slices(evaluation: Evaluation) -> Markup:
-    """Draw the model's AUC on each slice with its interval, weakest first."""
-    judged = [part for part in evaluation.slices if numbers.finite(part.auc.value)]
-    ranked = sorted(judged, key=lambda part: (part.auc.value, part.column, part.value))
+    """Draw the model's figure on each slice with its interval, weakest first."""
+    judged = [part for part in evaluation.slices if numbers.finite(part.figure.value)]
+    measure = evaluation.measure
+    sign = 1 if measure.higher_is_better else -1
+    ranked = sorted(judged, key=lambda part: (sign * part.figure.value, part.column, part.value))
     shown = _ends(ranked)
-    overall = evaluation.model.auc
+    overall = evaluation.model.figure
 
     def paint(figure: Figure, screen: Screen) -> None:
         axes = figure.add_subplot()
@@ -51,21 +53,22 @@ def slices(evaluation: Evaluation) -> Markup:
         rows_axis(axes, [clipped(_slice_name(part), limit) for part in shown])
         guide(axes, overall.value)
         for row, part in enumerate(shown):
-            whisker(axes, part.auc, row, "model")
-            dot(axes, (part.auc.value, row), "model", size=6)
+            whisker(axes, part.figure, row, "model")
+            dot(axes, (part.figure.value, row), "model", size=6)
         axes.margins(x=0.05)
-        axes.set_xlabel("test AUC")
+        axes.set_xlabel(f"test {clipped(measure.title, 24)}")
 
-    gap = ranked[-1].auc.value - ranked[0].auc.value
-    title = f"Weakest slice: {_slice_name(ranked[0])} with AUC {numbers.metric(ranked[0].auc.value)}"
+    gap = abs(ranked[-1].figure.value - ranked[0].figure.value)
+    title = f"Weakest slice: {_slice_name(ranked[0])} with {measure.title} {numbers.amount(ranked[0].figure.value)}"
     if len(ranked) > 1:
-        title += f", {numbers.metric(gap)} below the strongest, {_slice_name(ranked[-1])}"
+        side = "below" if measure.higher_is_better else "above"
+        title += f", {numbers.amount(gap)} {side} the strongest, {_slice_name(ranked[-1])}"
     left_out = len(ranked) - len(shown)
     text = f"{numbers.plural(len(shown), 'slice')} of the test rows with 95\u00a0% intervals. "
-    text += f"Dashed: all rows, {numbers.metric(overall.value)}."
+    text += f"Dashed: all rows, {numbers.amount(overall.value)}."
     if left_out:
         text += f" {left_out} in between are in the table."
-    alt = "; ".join(f"{_slice_name(part)} {numbers.interval(part.auc)}" for part in shown)
+    alt = "; ".join(f"{_slice_name(part)} {numbers.quantity(part.figure)}" for part in shown)
     return picture("p-slices", Caption(title, text, alt), paint, full=True, height=64 + 20 * len(shown))
 
 

@@ -9,7 +9,7 @@ from headrace.pipeline.report import numbers
 from headrace.pipeline.report.markup import Markup
 from headrace.pipeline.report.model import TOLERANCE, ExportCheck, Histogram, ServedCheck, Service
 from headrace.pipeline.report.palette import sentinel
-from headrace.pipeline.report.pictures.canvas import Caption, Screen, picture, rows_axis
+from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture, rows_axis
 from headrace.pipeline.report.pictures.marks import Look, dot, guide, note
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def _exactness_text(export: ExportCheck | None, served: ServedCheck | None, tole
         trees, rows = numbers.plural(export.trees, "tree"), numbers.count(export.rows)
         text += f"Export: {trees}, the leaf of every tree compared for {rows} rows. "
     if served is not None:
-        both = f"AUC {served.auc_served:.6f} served, {served.auc_offline:.6f} offline"
+        figures = f"{served.figure_served:.6f} served, {served.figure_offline:.6f} offline"
+        both = f"{clipped(served.measure.title, 24)} {figures}"
         text += f"Server: all {numbers.count(served.rows)} answers compared; {both}. "
     return f"{text}Allowed is {numbers.difference(tolerance)} of a probability: sums in float32."
 

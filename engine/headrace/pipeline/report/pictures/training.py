@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headrace.pipeline.report import numbers
 from headrace.pipeline.report.markup import Markup
-from headrace.pipeline.report.model import FeatureImportance, LearningCurve
+from headrace.pipeline.report.model import FeatureImportance, Folds, LearningCurve, spelled
 from headrace.pipeline.report.palette import KINDS, sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture, rows_axis
 from headrace.pipeline.report.pictures.marks import Look, corner_note, dot, guide, note, ticks
@@ -60,7 +60,7 @@ def learning_curve(curve: LearningCurve) -> Markup:
     """Draw the metric by boosting round, the kept round marked."""
     kept = max(1, min(curve.best_round, len(curve.valid)))
     best = curve.valid[kept - 1]
-    metric = _spelled(clipped(curve.metric, 24))
+    metric = spelled(clipped(curve.metric, 24))
 
     def paint(figure: Figure, _screen: Screen) -> None:
         axes = figure.add_subplot()
@@ -84,5 +84,28 @@ def learning_curve(curve: LearningCurve) -> Markup:
     return picture("p-learning", Caption(title, text, alt), paint, height=290)
 
 
-def _spelled(metric: str) -> str:
-    return metric.upper() if metric in {"auc", "ece"} else metric.replace("_", " ")
+def folds(found: Folds) -> Markup:
+    """Draw the figure of each walk-forward fold, oldest first."""
+    metric = clipped(found.measure.title, 24)
+    mean = sum(found.values) / len(found.values)
+
+    def paint(figure: Figure, _screen: Screen) -> None:
+        axes = figure.add_subplot()
+        places = range(1, len(found.values) + 1)
+        axes.plot(places, found.values, color=sentinel("model"), linewidth=1.2)
+        for place, value in zip(places, found.values, strict=True):
+            dot(axes, (place, value), "model")
+        guide(axes, mean, level=True)
+        axes.set_xticks(list(places))
+        axes.margins(x=0.1, y=0.2)
+        axes.set_xlabel("fold, oldest first")
+        axes.set_ylabel(f"validation {metric}")
+
+    low, high = numbers.amount(min(found.values)), numbers.amount(max(found.values))
+    count = numbers.plural(len(found.values), "fold")
+    title = f"{metric} lies between {low} and {high} over {count} in time order"
+    least, most = numbers.count(found.rows[0]), numbers.count(found.rows[-1])
+    text = f"Each fold learns from its past alone ({least} to {most} rows)."
+    text += f" Dashed: their mean, {numbers.amount(mean)}."
+    alt = ", ".join(numbers.amount(value) for value in found.values)
+    return picture("p-folds", Caption(title, text, alt), paint, height=290)
