@@ -11,8 +11,13 @@ import pytest
 
 from headrace.cli.main import app
 
-COMMANDS = [["run"], ["serve"], ["predict"], ["monitor"], ["report"], ["models"], ["release"]]
-STEPS = [["release", step] for step in ("start", "share", "promote", "rollback", "status")]
+COMMANDS = [["run"], ["serve"], ["predict"], ["monitor"], ["report"]]
+GROUPS = {
+    "release": ("start", "share", "promote", "rollback", "status"),
+    "models": ("list", "history", "export", "import", "bring", "pin", "unpin", "gc"),
+    "package": ("inspect", "verify", "diff", "replay", "sign", "keygen"),
+}
+STEPS = [[group, step] for group, steps in GROUPS.items() for step in steps]
 
 
 def headrace(*arguments, **options):
@@ -26,15 +31,25 @@ def headrace(*arguments, **options):
     )
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_help_of_a_group_lists_its_commands_and_what_is_typical(group):
+    from typer.testing import CliRunner
+
+    shown = CliRunner().invoke(app, [group, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    assert "Typical" in shown.output
+    for step in GROUPS[group]:
+        assert f" {step} " in shown.output
+
+
 @pytest.mark.parametrize("command", COMMANDS + STEPS, ids=" ".join)
 def test_help_teaches(command):
     from typer.testing import CliRunner
 
     shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
-    if command != ["release"]:
-        assert "--json" in shown.output
-        assert "--home" in shown.output or command == ["predict"]
+    assert "--json" in shown.output
+    assert "--home" in shown.output or command in (["predict"], ["package", "keygen"])
 
 
 @pytest.mark.parametrize(

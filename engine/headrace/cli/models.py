@@ -100,7 +100,12 @@ def export_model(
     from headrace.packaging.oci import export_package
     from headrace.pipeline.packages.places import found_package
 
-    with found_package(named_workspace(home, registry, packages), package) as found:
+    workspace = named_workspace(home, registry, packages)
+    with (
+        found_package(workspace, package) as found,
+        terminal_progress() as progress,
+        progress.step(f"export {package}"),
+    ):
         loaded = found.load()
         export_package(loaded, found.signatures, to, replace=replace)
     answer = {"package": found.shown, "digest": loaded.digest, "signatures": len(found.signatures), "to": str(to)}
@@ -125,7 +130,7 @@ def import_model(
     from headrace.pipeline.packages.moving import import_package
 
     workspace = named_workspace(home, registry, packages)
-    with opened_registry(workspace) as opened:
+    with opened_registry(workspace) as opened, terminal_progress() as progress, progress.step(f"import {place.name}"):
         version = import_package(opened, place, name=name)
     tell.registered(version, how="imported", as_json=as_json)
 
@@ -219,6 +224,11 @@ def gc(
     """
     from headrace.pipeline.keeping import open_keeper
 
-    with open_keeper(existing_workspace(home, registry, packages), actor=getpass.getuser()) as keeper:
+    workspace = existing_workspace(home, registry, packages)
+    with (
+        open_keeper(workspace, actor=getpass.getuser()) as keeper,
+        terminal_progress() as progress,
+        progress.step("collect packages"),
+    ):
         collected = keeper.collect(keep_last=keep_last, is_trial=dry_run)
     tell.collection(collected, is_trial=dry_run, as_json=as_json)

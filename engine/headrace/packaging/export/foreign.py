@@ -208,7 +208,7 @@ def _score_output(graph: onnx.GraphProto, wanted: str | None) -> onnx.ValueInfoP
         listed = ", ".join(f"{one.name} ({_described(one)})" for one in outputs.values())
         raise InvalidInputError(
             f"the score must be one output of floats, [rows] or [rows, K]; the graph's outputs: {listed}",
-            hint="name it with --output; a classifier of scikit-learn is converted with zipmap=False",
+            hint="name it as 'output' in the schema; a classifier of scikit-learn is converted with zipmap=False",
         )
     return found[0]
 
