@@ -102,6 +102,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headrace.monitoring": ("DriftSettings", "RetrainPolicy"),
     "headrace.pipeline.project": ("Monitoring", "Project", "Release", "UnitChange"),
     "headrace.training": ("Metric", "Model", "TimeSplit", "WalkForward"),
+    "headrace.training.tuning": ("Choice", "FloatRange", "IntRange", "Tuning", "tuned"),
     "headrace.validation": (
         "Field",
         "ForeignKey",

@@ -186,6 +186,7 @@ late = hr.Model(
         hr.AtMost("ece", 0.05),
         hr.MaxGap("auc", by="origin", gap=0.10),
     ],
+    threshold=hr.CostThreshold(fp=1, fn=3),  # a needless warning costs one, a missed delay three
     slice_by=["origin", "carrier"],
     naive_by=["carrier", "origin", "dest"],
 )  # fmt: skip

@@ -90,7 +90,7 @@ def test_a_reader_sees_one_state_and_cannot_write(engine, table):
         with engine.begin() as writer:
             writer.execute(sa.insert(table).values(id=1, what="a"))
         assert reader.execute(sa.select(table)).all() == []
-        with pytest.raises(sa.exc.DBAPIError):
+        with pytest.raises((sa.exc.DBAPIError, UnavailableError)):
             reader.execute(sa.insert(table).values(id=2, what="b"))
 
 
@@ -132,6 +132,38 @@ def test_tables_that_are_there_are_not_touched(engine, table):
     with engine.begin() as tx:  # holds the write lock
         ensure_tables(engine, table.metadata)
         tx.execute(sa.insert(table).values(id=1, what="a"))
+
+
+def test_a_database_that_is_locked_for_too_long_is_told_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr("headrace.core.database.sqlite.BUSY_TIMEOUT_MS", 50)
+    first, second = open_database(tmp_path / "x.db"), open_database(tmp_path / "x.db")
+    with (
+        first.begin(),
+        pytest.raises(UnavailableError, match=r"x\.db cannot be used: database is locked"),
+        second.begin(),
+    ):
+        pass
+    for engine in (first, second):
+        engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_connection_that_the_server_closed_is_told_and_the_next_one_works(postgres_database):
+    import psycopg
+
+    engine = open_database(postgres_database)
+
+    def ask_twice():
+        with reading(engine) as reader, psycopg.connect(postgres_database, autocommit=True) as admin:
+            pid = reader.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            admin.execute("SELECT pg_terminate_backend(%s)", [pid])
+            reader.exec_driver_sql("SELECT 1")
+
+    with pytest.raises(UnavailableError, match="terminating connection"):
+        ask_twice()
+    with reading(engine) as reader:
+        assert reader.exec_driver_sql("SELECT 1").scalar() == 1
+    engine.dispose()
 
 
 @pytest.mark.parametrize(

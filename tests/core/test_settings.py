@@ -26,6 +26,23 @@ def test_the_environment_decides_where_it_speaks(monkeypatch):
     assert load_settings(home=Path("here")).home == Path("here")
 
 
+def test_places_and_keys_of_models_come_from_the_environment_and_passwords_are_not_shown(monkeypatch):
+    monkeypatch.setenv("HEADRACE_REGISTRY", "postgresql://me:geheim@host/db")
+    monkeypatch.setenv("HEADRACE_PACKAGES", "s3://bucket/models")
+    monkeypatch.setenv("HEADRACE_TRUSTED_KEYS", "a.pub:folder")
+    monkeypatch.setenv("HEADRACE_SIGNING_KEY", "team.key")
+    settings = load_settings()
+    assert settings.registry == "postgresql://me:geheim@host/db"
+    assert settings.packages == "s3://bucket/models"
+    assert settings.trusted_keys == (Path("a.pub"), Path("folder"))
+    assert settings.signing_key == Path("team.key")
+    assert "geheim" not in repr(settings)
+    for name in ("REGISTRY", "PACKAGES", "TRUSTED_KEYS", "SIGNING_KEY"):
+        monkeypatch.setenv(f"HEADRACE_{name}", "")
+    empty = load_settings()
+    assert (empty.registry, empty.packages, empty.trusted_keys, empty.signing_key) == (None, None, (), None)
+
+
 @pytest.mark.parametrize(("name", "value"), [("THREADS", "0"), ("THREADS", "many"), ("LOG_FORMAT", "xml")])
 def test_a_bad_value_is_named_with_what_is_allowed(monkeypatch, name, value):
     monkeypatch.setenv(f"HEADRACE_{name}", value)

@@ -105,6 +105,19 @@ def command(project, *words):
     return done.returncode, json.loads(done.stdout)
 
 
+def test_a_run_leaves_one_record_and_one_that_skipped_every_stage_none(project, first):
+    code, runs = command(project, "runs", "list", "--home", "home")
+    assert code == 0
+    (record,) = runs
+    assert (record["kind"], record["status"], record["model"]) == ("pipeline", "finished", "late")
+    assert record["metrics"]["test.auc"]["value"] == first["auc_test"]
+    assert record["metrics"]["test.auc"]["low"] < first["auc_test"] < record["metrics"]["test.auc"]["high"]
+    assert record["parameters"]["num_leaves"] == 15
+    assert {version["digest"] for version in record["versions"]} >= {first["package_digest"]}
+    code, shown = command(project, "runs", "show", record["id"][:8], "--home", "home")
+    assert len(shown["curves"]["valid.auc"]) >= first["trees"]
+
+
 def test_a_packages_features_are_rebuilt_bit_for_bit_from_the_tables_it_names(project, first, tmp_path):
     home = shutil.copytree(project / "home", tmp_path / "home")
     shutil.rmtree(home / "features")

@@ -227,7 +227,7 @@ def test_an_empty_part_is_refused(make_data):
         ({"objective": "poison"}, "no objective 'poison'; known: binary"),
         ({"objective": "regression", "metric": "auc"}, "objective 'regression' has no metric 'auc'"),
         ({"objective": "lambdarank", "metric": "ndcg@k"}, "has no metric 'ndcg@k'"),
-        ({"objective": "multiclass"}, "objective 'multiclass' with 1 classes"),
+        ({"objective": "multiclass"}, "objective 'multiclass' needs at least two classes, not 1"),
         ({"objective": "regression", "class_weight": "balanced"}, "class_weight is for classes"),
         ({"class_weight": "heavy"}, "class_weight 'heavy' is not known"),
         ({"monotone": {"feature 1": 2}}, "monotone: 'feature 1' is 2; 1 rises, -1 falls, 0 is free"),

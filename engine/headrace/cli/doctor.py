@@ -104,7 +104,13 @@ def _limits() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for extra, distribution in (("train", "lightgbm"), ("gpu", "cupy-cuda13x"), ("telemetry", "opentelemetry-sdk")):
+    for extra, distribution in (
+        ("train", "lightgbm"),
+        ("gpu", "cupy-cuda13x"),
+        ("telemetry", "opentelemetry-sdk"),
+        ("postgres", "psycopg"),
+        ("signing", "cryptography"),
+    ):
         try:
             yield Finding(f"extra '{extra}'", OK, f"{distribution} {metadata.version(distribution)}")
         except metadata.PackageNotFoundError:

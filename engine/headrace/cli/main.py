@@ -39,6 +39,7 @@ def application() -> typer.Typer:
         run,
         runs,
         serve,
+        tune,
     )
 
     app = typer.Typer(
@@ -53,6 +54,7 @@ def application() -> typer.Typer:
     )
     app.callback()(_main)
     app.command("run")(run.run)
+    app.command("tune")(tune.tune)
     app.add_typer(runs.app, name="runs")
     app.add_typer(data.app, name="data")
     app.add_typer(features.app, name=_ALONE)

@@ -42,8 +42,10 @@ def run(found: RunRecord, *, as_json: bool) -> None:
         return
     start = found.start
     typer.echo(f"run {found.id} \u00b7 {start.kind.value} of {start.model or start.project or 'nothing named'}")
-    for name, value in _facts(found):
-        typer.echo(f"  {name:<12}{value}")
+    facts = _facts(found)
+    width = max(len(name) for name, _ in facts) + 2
+    for name, value in facts:
+        typer.echo(f"  {name:<{width}}{value}")
     if found.parameters:
         rows = [[name, _shown(value)] for name, value in sorted(found.parameters.items())]
         print_table(["parameter", "value"], rows)
@@ -107,6 +109,9 @@ def _lines(found: Comparison) -> None:
     print_table(["run", "name", "status", found.metric, *(one.name for one in found.parameters)], rows)
     if len(ranked) > _LINES:
         typer.echo(f"and {len(ranked) - _LINES} more; --json or --html has all")
+    for what, differences in (("data", found.data), ("code", found.code), ("environment", found.environment)):
+        if differences:
+            typer.echo(f"not the same in all: {what} ({', '.join(one.name for one in differences)})")
 
 
 def _standing(found: Comparison) -> str:

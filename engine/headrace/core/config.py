@@ -34,7 +34,7 @@ class Settings:
     log_format: str
     mlflow_uri: str = ""
     mlflow_token: str = field(default="", repr=False)
-    registry: str | None = None
+    registry: str | None = field(default=None, repr=False)  # a URI may hold a password
     packages: str | None = None
     trusted_keys: tuple[Path, ...] = ()
     signing_key: Path | None = None

@@ -193,11 +193,11 @@ class Registry:
             PermissionDeniedError: a signature is required, and no trusted key signed it.
         """
         version = self.resolve(reference)
-        self._check_kept(version, reference)
+        self.check_kept(version, reference)
         try:
             package = self._store.get(version.digest)
         except (CorruptedError, NotFoundError) as error:
-            self._check_kept(version, reference)  # it may have been collected between the two looks
+            self.check_kept(version, reference)  # it may have been collected between the two looks
             raise type(error)(f"{reference}: {error.message}", hint=error.hint) from error
         self.check_signed(version)
         return package
@@ -265,7 +265,12 @@ class Registry:
         row = {"name": package.name, "version": latest + 1, "digest": package.digest, "created_at": created_at}
         return tx.execute(sa.insert(VERSIONS).values(row).returning(*VERSIONS.c)).one()
 
-    def _check_kept(self, version: ModelVersion, reference: str) -> None:
+    def check_kept(self, version: ModelVersion, reference: str) -> None:
+        """Refuse a version whose package was collected.
+
+        Raises:
+            NotFoundError: it was; the message says when, by whom and why.
+        """
         collected = self.retention(version.name).collected.get(version.version)
         if collected is not None:
             raise NotFoundError(

@@ -12,6 +12,7 @@ from headrace.features import EventTable, StateTable, TableReference
 from headrace.monitoring import DriftSettings, RetrainPolicy
 from headrace.pipeline.project_file import find_project_file, import_project_file
 from headrace.training import Model
+from headrace.training.tuning import Tuning
 from headrace.validation import Schema, as_schema
 
 
@@ -79,6 +80,7 @@ class Project:
         release: how a new version meets traffic.
         monitoring: how a served model is watched.
         units: column -> unit, for pictures.
+        tuning: what `headrace tune` tries, for how long, and what the model must keep to; a run does not depend on it.
 
     Raises:
         DefinitionError: a schema names a table that no definition brings in.
@@ -92,6 +94,7 @@ class Project:
     release: Release = field(default_factory=Release)
     monitoring: Monitoring = field(default_factory=Monitoring)
     units: Mapping[str, str] = field(default_factory=dict)
+    tuning: Tuning = field(default_factory=Tuning)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schemas", {name: as_schema(found) for name, found in self.schemas.items()})

@@ -66,7 +66,11 @@ class TrainingSettings:
                 f"early_stopping_rounds ({self.early_stopping_rounds}) at least 0"
             )
         if (self.n_classes < 2) == (task is Task.MULTICLASS):
-            raise DefinitionError(f"objective '{self.objective}' with {self.n_classes} classes")
+            needs = "needs at least two classes" if task is Task.MULTICLASS else "has no use for classes"
+            raise DefinitionError(
+                f"objective '{self.objective}' {needs}, not {self.n_classes}",
+                hint='name the values of the target: classes=["early", "late"]' if task is Task.MULTICLASS else None,
+            )
         if self.class_weight and task not in {Task.BINARY, Task.MULTICLASS}:
             raise DefinitionError(f"class_weight is for classes; objective '{self.objective}' has none")
         if isinstance(self.class_weight, str) and self.class_weight not in {"", "balanced"}:

@@ -43,6 +43,7 @@ class Server:
         command += ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
         quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+        quiet["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # its job runner takes ten seconds to end
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=os.environ | quiet, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
@@ -109,9 +110,9 @@ def mlflow(tmp_path_factory):
 class Home:
     """A workspace with a tuning run, its trials, a pipeline run, and registered versions."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, database: str | None = None) -> None:
         self.path, self.name = path, name
-        self.engine = open_database(path / "registry.db")
+        self.engine = open_database(database or path / "registry.db")
         self.store = RunStore(self.engine)
         self.registry = Registry(self.engine, path)
 
@@ -152,6 +153,14 @@ class Home:
         with self.engine.begin() as tx:
             at = self.store.get(self.store.runs()[0].id).started_at
             self.registry.set_alias(tx, AliasMove(self.name, alias, version, actor="test", reason="a test", at=at))
+
+
+@pytest.fixture
+def shared_home(tmp_path, request, postgres_database):
+    """The same with its records in PostgreSQL."""
+    made = Home(tmp_path / "home", request.node.name[5:50], postgres_database)
+    yield made
+    made.engine.dispose()
 
 
 @pytest.fixture

@@ -171,6 +171,16 @@ def test_two_mirrors_at_once_send_everything_once(mlflow, home):
     assert_whole(mlflow, home.name, home.store, 0)
 
 
+def test_records_in_postgresql_are_mirrored_by_two_processes_once(mlflow, shared_home, postgres_database, tmp_path):
+    shared_home.tune(8)
+    shared_home.register(b"one", tmp_path)
+    (tmp_path / "home").mkdir(exist_ok=True)
+    processes = [start_process(shared_home, mlflow, HEADRACE_REGISTRY=postgres_database) for _ in range(2)]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    assert_whole(mlflow, shared_home.name, shared_home.store, 1)
+    assert mlflow.aliases(shared_home.name) == {"champion": "1"}
+
+
 def test_a_command_starts_the_mirror_and_does_not_wait_for_it(mlflow, home, monkeypatch):
     home.tune(3)
     monkeypatch.setenv("HEADRACE_MLFLOW_URI", mlflow.url)
@@ -218,11 +228,11 @@ def test_a_run_deleted_on_the_server_stays_deleted_and_holds_up_no_other(mlflow,
     assert home.store.get(run.id).status is RunStatus.FINISHED
 
 
-def start_process(home, server):
+def start_process(home, server, **environment):
     with (home.path / "mirror.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "headrace.pipeline.mirror", str(home.path)],
-            env=os.environ | {"HEADRACE_MLFLOW_URI": server.url}, stdout=log, stderr=log,
+            env=os.environ | {"HEADRACE_MLFLOW_URI": server.url} | environment, stdout=log, stderr=log,
         )  # fmt: skip
 
 

@@ -39,6 +39,26 @@ def full() -> m.RunReport:
         ),
         learning_curve=_curve(),
         gates=_gates(),
+        decisions=_decisions(),
+        fairness=(_fairness(),),
+        weak_slices=m.WeakSlices(
+            "log loss",
+            (
+                m.WeakSlice("origin = EWR and distance > 2,100", 2_410, 0.09, m.Estimate(0.151, 0.112, 0.19)),
+                m.WeakSlice("visib <= 2", 1_204, 0.04, m.Estimate(0.082, 0.02, 0.144)),
+            ),
+            judged=14,
+            rows=27_060,
+        ),
+        robustness=m.Robustness(
+            0.774,
+            20_000,
+            (
+                m.Damage("windows and states 6h late", "delay", m.Estimate(0.132, 0.111, 0.155)),
+                m.Damage("origin_arr_delay_mean_1h missing everywhere", "dropped", m.Estimate(0.0013, -0.0002, 0.0029)),
+            ),
+        ),
+        folds=m.Folds((0.751, 0.762, 0.748, 0.771), (90_000, 118_000, 145_000, 172_000)),
         export=m.ExportCheck(rows=54_120, trees=214, leaf_mismatches=0, max_abs_diff=0.0),
         served=m.ServedCheck(rows=54_120, max_abs_diff=5.96e-8, figure_offline=0.774211, figure_served=0.774211),
         service=_service(),
@@ -69,6 +89,27 @@ def full() -> m.RunReport:
             m.Command("headrace report --home build/demo", "draw this page again from the stored run"),
         ),
     )
+
+
+def _decisions() -> m.Decisions:
+    thresholds = np.linspace(0.95, 0.05, 40)
+    curve = tuple((float(at), float(0.1 - (at - 0.25) ** 2)) for at in thresholds)
+    figures = (
+        ("precision", m.Estimate(0.426, 0.363, 0.487)),
+        ("recall", m.Estimate(0.623, 0.547, 0.686)),
+        ("selection_rate", m.Estimate(0.384, 0.317, 0.453)),
+        ("profit", m.Estimate(0.097, 0.081, 0.113)),
+    )
+    rule = "Chosen for the highest profit: a hit brings 2, a false alarm costs 1, a miss costs 0"
+    return m.Decisions(0.253, rule, "profit", curve, figures)
+
+
+def _fairness() -> m.Fairness:
+    groups = tuple(
+        m.GroupRate(name, rows, m.Estimate(rate, rate - 0.03, rate + 0.03))
+        for name, rows, rate in (("UA", 9_000, 0.35), ("EV", 8_000, 0.41), ("9E", 2_000, 0.31))
+    )
+    return m.Fairness("carrier", groups, m.Estimate(0.756, 0.68, 0.84), "open", ("OO",))
 
 
 def _stages() -> tuple[m.StageRun, ...]:

@@ -75,6 +75,20 @@ def test_the_page_of_two_runs_says_by_how_much_and_whether_the_intervals_meet(st
     assert 'id="p-importance"' not in page
 
 
+def test_a_run_that_alone_has_a_value_is_not_called_the_best(store):
+    runs = []
+    for metrics in ({"auc": 0.7}, {}):
+        with store.begin(RunStart(RunKind.PIPELINE, name=f"with {len(metrics)}")) as run:
+            for name, value in metrics.items():
+                run.metric(name, value, higher_is_better=True)
+                run.curve(name, [(1, 0.6), (2, value)])
+        runs.append(store.get(run.id))
+    page = render_comparison(compare_runs(runs), COMMAND)
+    assert "Of 2 runs with 1 alone has a value: AUC 0.7000." in page
+    assert "AUC ends at 0.7000" in page
+    assert 'id="p-ranking"' not in page
+
+
 def test_runs_without_metrics_or_curves_have_a_page_still(store):
     runs = []
     for number in range(2):

@@ -33,6 +33,11 @@ PICTURES = {
     "p-drift",
     "p-monitored",
     "p-retraining",
+    "p-decisions",
+    "p-fairness-0",
+    "p-weak",
+    "p-robustness",
+    "p-folds",
 }
 SECTIONS = ["run", "data", "quality", "learned", "serving", "release", "monitoring", "tables", "reproduce"]
 TABLES = {
@@ -43,6 +48,10 @@ TABLES = {
     "t-scorers",
     "t-slices",
     "t-gates",
+    "t-decisions",
+    "t-fairness-0",
+    "t-weak",
+    "t-robustness",
     "t-features",
     "t-ledger",
     "t-drift",

@@ -209,6 +209,26 @@ def test_a_write_that_fails_says_so_and_keeps_what_was_told(store, monkeypatch):
     assert store.get(run.id).metrics["auc"].value == 0.7
 
 
+def test_a_call_that_finds_the_database_away_goes_on_and_the_error_of_a_block_is_its_own(store, clock):
+    run = store.begin(PIPELINE)
+    with store.engine.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE run_metrics RENAME TO gone")
+    clock.advance(2)
+    run.metric("auc", 0.7)
+
+    def work():
+        with run:
+            raise HeadraceError("no labels")
+
+    with pytest.raises(HeadraceError, match="no labels"):
+        work()
+    with store.engine.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE gone RENAME TO run_metrics")
+    assert store.get(run.id).status is RunStatus.RUNNING
+    run.finish(RunStatus.FAILED, "no labels")
+    assert store.get(run.id).metrics["auc"].value == 0.7
+
+
 def test_every_write_raises_the_revision(store):
     run = store.begin(PIPELINE)
     first = store.get(run.id).revision

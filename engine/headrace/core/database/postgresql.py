@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from headrace.core.database.failures import first_line, translate_failures
 from headrace.core.database.reading import is_read_only, reading
 from headrace.core.errors import InvalidInputError, UnavailableError, UnimplementedError
 
@@ -30,7 +31,7 @@ def open_postgresql(uri: str) -> sa.Engine:
         UnavailableError: no server answers there, or it refuses the user.
     """
     url = parse_url(uri)
-    shown = url.render_as_string(hide_password=True)
+    shown = url.set(drivername="postgresql").render_as_string(hide_password=True)
     options = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS}"
     options = f"{options} -c synchronous_commit=on -c default_transaction_isolation=read\\ committed"
     arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "headrace", "options": options}
@@ -51,6 +52,7 @@ def open_postgresql(uri: str) -> sa.Engine:
         raise UnavailableError(
             f"{shown} cannot be used: {_first_line(error, url)}", hint="is the server up, and may this user log in?"
         ) from error
+    translate_failures(engine, shown)
     return engine
 
 
@@ -71,5 +73,5 @@ def parse_url(uri: str) -> sa.URL:
 
 
 def _first_line(error: sa.exc.DBAPIError, url: sa.URL) -> str:
-    lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-    return lines[0].replace(str(url.password), "***") if url.password else lines[0]
+    line = first_line(error.orig or error)
+    return line.replace(str(url.password), "***") if url.password else line

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from headrace.core.database.failures import translate_failures
 from headrace.core.database.reading import is_read_only, reading
 from headrace.core.errors import CorruptedError
 
@@ -44,4 +45,5 @@ def open_sqlite(path: Path) -> sa.Engine:
     except sa.exc.DatabaseError as error:
         engine.dispose()
         raise CorruptedError(f"{path} is not a readable SQLite database: {error.orig}") from error
+    translate_failures(engine, str(path))
     return engine

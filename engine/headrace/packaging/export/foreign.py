@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from headrace.core.errors import CorruptedError, InvalidInputError, UnimplementedError, did_you_mean
 
 INPUT, OUTPUT = "features", "score"
+_GIVEN = "given/"
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 OLDEST_OPSET = 13  # Squeeze and Unsqueeze take their axes as inputs from here on
 _NUMBERS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL}
@@ -53,14 +54,22 @@ def take_over(content: bytes, columns: Sequence[str], *, output: str | None = No
     constants = {one.name for one in graph.initializer}
     inputs = [one for one in graph.input if one.name not in constants]
     score = _score_output(graph, output)
-    nodes = _matrix_inputs(inputs, columns) + list(graph.node) + _score(score)
+    nodes = _matrix_inputs(inputs, columns)
+    given = onnx.compose.add_prefix(model, _GIVEN).graph  # its names may be ours
+    if _is_matrix(inputs, columns):
+        _rename(given, f"{_GIVEN}{inputs[0].name}", INPUT)
+    is_score = _type(score) == TensorProto.FLOAT and len(_shape(score)) == 2
+    made_there = is_score and any(f"{_GIVEN}{score.name}" in node.output for node in given.node)
+    if made_there:
+        _rename(given, f"{_GIVEN}{score.name}", OUTPUT)
+    nodes += [*given.node, *([] if made_there else _score(score))]
     wrapped = helper.make_graph(
         nodes,
         "headrace",
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, len(columns)])],
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, _width(score)])],
-        initializer=[*graph.initializer, *_constants(columns)],
-        sparse_initializer=list(graph.sparse_initializer),
+        initializer=[*given.initializer, *_constants(columns)],
+        sparse_initializer=list(given.sparse_initializer),
     )
     made = helper.make_model(
         wrapped,
@@ -134,8 +143,9 @@ def _outside(model: onnx.ModelProto) -> str | None:
 
 def _matrix_inputs(inputs: Sequence[onnx.ValueInfoProto], columns: Sequence[str]) -> list[onnx.NodeProto]:
     """Nodes that make the graph's inputs from the columns of the matrix."""
-    if len(inputs) == 1 and not _is_scalar(inputs[0]):
-        return [_whole_matrix(inputs[0], columns)]
+    if _is_matrix(inputs, columns):
+        _check_matrix(inputs[0], columns)
+        return []
     names = [one.name for one in inputs]
     for column in columns:
         if column not in names:
@@ -148,14 +158,27 @@ def _matrix_inputs(inputs: Sequence[onnx.ValueInfoProto], columns: Sequence[str]
     return [node for one in inputs for node in _scalar(one, list(columns).index(one.name))]
 
 
-def _whole_matrix(one: onnx.ValueInfoProto, columns: Sequence[str]) -> onnx.NodeProto:
+def _is_matrix(inputs: Sequence[onnx.ValueInfoProto], columns: Sequence[str]) -> bool:
+    """Whether the only input is the matrix; one of a single column is, where the schema has one column."""
+    return len(inputs) == 1 and (not _is_scalar(inputs[0]) or (len(_shape(inputs[0])) == 2 and len(columns) == 1))
+
+
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Give a value another name wherever it is made or read, in inner graphs too."""
+    for node in _nodes(graph):
+        for names in (node.input, node.output):
+            for position, name in enumerate(names):
+                if name == old:
+                    names[position] = new
+
+
+def _check_matrix(one: onnx.ValueInfoProto, columns: Sequence[str]) -> None:
     shape = _shape(one)
     if _type(one) != TensorProto.FLOAT or len(shape) != 2 or shape[1] not in {0, len(columns)}:
         raise InvalidInputError(
             f"input '{one.name}' is {_described(one)}; with {len(columns)} columns in the schema it must be a float32 "
             f"matrix [rows, {len(columns)}], or named inputs of one value a row"
         )
-    return helper.make_node("Identity", [INPUT], [one.name])
 
 
 def _scalar(one: onnx.ValueInfoProto, position: int) -> list[onnx.NodeProto]:
@@ -164,12 +187,12 @@ def _scalar(one: onnx.ValueInfoProto, position: int) -> list[onnx.NodeProto]:
             f"input '{one.name}' is {_described(one)}; allowed are numbers, one a row, or a single float32 matrix",
             hint="strings and sequences have to become numbers before the model",
         )
-    column = f"headrace_column_{position}"
+    column, given = f"headrace_column_{position}", f"{_GIVEN}{one.name}"
     taken = helper.make_node("Gather", [INPUT, f"headrace_position_{position}"], [column], axis=1)
     if len(_shape(one)) == 2:
-        return [taken, helper.make_node("Cast", [column], [one.name], to=_type(one))]
+        return [taken, helper.make_node("Cast", [column], [given], to=_type(one))]
     flat = helper.make_node("Squeeze", [column, "headrace_axis"], [f"{column}_flat"])
-    return [taken, flat, helper.make_node("Cast", [f"{column}_flat"], [one.name], to=_type(one))]
+    return [taken, flat, helper.make_node("Cast", [f"{column}_flat"], [given], to=_type(one))]
 
 
 def _score_output(graph: onnx.GraphProto, wanted: str | None) -> onnx.ValueInfoProto:
@@ -180,7 +203,7 @@ def _score_output(graph: onnx.GraphProto, wanted: str | None) -> onnx.ValueInfoP
             hint=did_you_mean(wanted, outputs),
         )
     floats = [one for one in outputs.values() if _type(one) in _SCORES and len(_shape(one)) in {1, 2}]
-    found = [outputs[wanted]] if wanted is not None else floats
+    found: list[onnx.ValueInfoProto] = [outputs[wanted]] if wanted is not None else floats
     if len(found) != 1 or found[0] not in floats:
         listed = ", ".join(f"{one.name} ({_described(one)})" for one in outputs.values())
         raise InvalidInputError(
@@ -191,10 +214,10 @@ def _score_output(graph: onnx.GraphProto, wanted: str | None) -> onnx.ValueInfoP
 
 
 def _score(one: onnx.ValueInfoProto) -> list[onnx.NodeProto]:
-    column, nodes = one.name, []
+    column, nodes = f"{_GIVEN}{one.name}", []
     if len(_shape(one)) == 1:
         column = "headrace_score_column"
-        nodes = [helper.make_node("Unsqueeze", [one.name, "headrace_axis"], [column])]
+        nodes = [helper.make_node("Unsqueeze", [f"{_GIVEN}{one.name}", "headrace_axis"], [column])]
     return [*nodes, helper.make_node("Cast", [column], [OUTPUT], to=TensorProto.FLOAT)]
 
 

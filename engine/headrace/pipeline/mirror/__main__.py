@@ -28,9 +28,9 @@ def main() -> int:
     log = get_logger("mirror")
     with suppress(OSError):
         os.nice(NICENESS)
-    workspace = Workspace(Path(sys.argv[1]))
     try:
-        settings = load_settings(home=workspace.home)
+        settings = load_settings(home=Path(sys.argv[1]))
+        workspace = Workspace.of(settings)
         server = MlflowServer.parse(settings.mlflow_uri, token=settings.mlflow_token)
         engine = open_database(workspace.database)
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from headrace.core.clock import Clock
-from headrace.core.database import reading
+from headrace.core.database import ensure_tables, reading
 from headrace.pipeline.mirror.schema import LEASES, METADATA, SENT_MODELS, SENT_RUNS
 from headrace.training.runs.pending import stamp
 from headrace.training.runs.process import ProcessName
@@ -47,8 +47,7 @@ class Outbox:
         self._engine, self._server, self._clock = engine, server, clock
         self._own = ProcessName.own()
         self._held_until = _NEVER
-        with engine.begin() as tx:
-            METADATA.create_all(tx)
+        ensure_tables(engine, METADATA)
 
     def waiting(self, *, again: bool = False) -> list[Waiting]:
         """Runs to send, parents before their children; those the server refused only once they change, or `again`."""

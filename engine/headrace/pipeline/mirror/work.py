@@ -32,7 +32,7 @@ class MirrorJob:
         engine: the workspace's database.
         home: the workspace, where packages are.
         server: where to.
-        patience_s: how long the server may be away, from its last answer, before the rest is left for the next time.
+        patience_s: how long the server may be away before the rest is left for the next time.
         again: whether to ask again for what the server refused.
         progress: where to report.
         clock: wall and monotonic time.
@@ -100,7 +100,6 @@ class _Work:
         self._registry = Registry(job.engine, job.home, clock=job.clock)
         self._runs = RunSender(client, outbox)
         self._versions = VersionSender(client, outbox, self._registry)
-        self._answered_at = job.clock.monotonic()
 
     def send_runs(self, refused: list[str]) -> int:
         """Every run that is waiting; how many the server took."""
@@ -137,22 +136,19 @@ class _Work:
 
     def _patiently(self, work: Callable[[], int], step: Step) -> int:
         """Do it, again and again with growing, jittered pauses while the server is away; the lease is kept."""
-        wait = FIRST_WAIT_S
+        wait, asked_at = FIRST_WAIT_S, self._job.clock.monotonic()
         while True:
             if not self._outbox.claim():
                 raise UnavailableError("another mirror took over while this one waited")
             try:
-                done = work()
+                return work()
             except UnavailableError as error:
-                away = self._job.clock.monotonic() - self._answered_at
+                away = self._job.clock.monotonic() - asked_at
                 if away + wait > self._job.patience_s:
                     raise _given_up(error, away) from error
                 step.note(f"no answer for {away:.0f} s")
                 self._job.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311  jitter, not a secret
                 wait = min(2 * wait, LONGEST_WAIT_S)
-            else:
-                self._answered_at = self._job.clock.monotonic()
-                return done
 
 
 def _given_up(error: HeadraceError, away_s: float) -> UnavailableError:

@@ -118,6 +118,8 @@ def _from_lightgbm(content: bytes, schema: BroughtSchema, sample: Rows | None) -
         text = content.decode()
     except UnicodeDecodeError as error:
         raise CorruptedError(f"the LightGBM model text is not UTF-8: {error}") from error
+    if "\nend of trees" not in text:
+        raise CorruptedError("the LightGBM model text was cut short: it has no 'end of trees'")
     _check_names(parse_model(text).feature_names, list(schema.columns))
     if "pandas_categorical:[[" in text:
         raise UnimplementedError(
@@ -145,7 +147,7 @@ def _check_names(trained: tuple[str, ...], declared: list[str]) -> None:
 def _verify(text: str, graph: bytes, rows: Rows) -> None:
     """Hold the export against LightGBM itself: the same leaf in every tree, the same prediction but for float32."""
     from headrace.packaging.export import verify_export
-    from headrace.training.foreign import read_booster
+    from headrace.training.foreign import ForeignBooster
 
     sessions: dict[bytes, Session] = {}
 
@@ -154,8 +156,9 @@ def _verify(text: str, graph: bytes, rows: Rows) -> None:
             sessions[model] = Session(model, device=Device.CPU, name="verification")
         return sessions[model].run((chunk,))[0]
 
-    report = verify_export(read_booster(text), graph, rows[:VERIFIED_ROWS], run=run)
-    (scores,) = sessions[graph].run((rows[:VERIFIED_ROWS],))
+    rows = rows[:VERIFIED_ROWS]
+    report = verify_export(ForeignBooster(text, rows), graph, rows, run=run)
+    (scores,) = sessions[graph].run((rows,))
     allowed = MAX_ABS_DIFF * max(1.0, float(np.nanmax(np.abs(scores), initial=0.0)))
     if report.leaf_mismatches or report.max_abs_diff > allowed:
         raise FailedCheckError(

@@ -87,6 +87,7 @@ def found_package(workspace: Workspace, place: str) -> Iterator[FoundPackage]:
             version = registry.resolve(place)
         except InvalidInputError as error:
             raise InvalidInputError(f"'{place}' is no directory here, and {error.message}", hint=error.hint) from error
+        registry.check_kept(version, place)
         store = registry.store
         yield FoundPackage(
             shown=str(version),

@@ -19,6 +19,7 @@ from headrace.pipeline.report.pictures import (
     run,
     service,
     training,
+    use,
 )
 
 
@@ -65,6 +66,19 @@ def _quality(report: RunReport) -> Iterator[Markup]:
         yield gates.gates(report.gates)
     if evaluation is not None and any(numbers.finite(part.figure.value) for part in evaluation.slices):
         yield gates.slices(evaluation)
+    yield from _use(report)
+
+
+def _use(report: RunReport) -> Iterator[Markup]:
+    if report.decisions is not None and report.decisions.curve:
+        yield use.decisions(report.decisions)
+    for position, found in enumerate(report.fairness):
+        if found.groups:
+            yield use.fairness(position, found)
+    if report.weak_slices is not None and report.weak_slices.slices:
+        yield use.weak_slices(report.weak_slices)
+    if report.robustness is not None and report.robustness.damages:
+        yield use.robustness(report.robustness)
 
 
 def _learned(report: RunReport) -> Iterator[Markup]:
@@ -72,6 +86,8 @@ def _learned(report: RunReport) -> Iterator[Markup]:
         yield discrimination.windows(report.ablation)
     if report.learning_curve is not None and report.learning_curve.valid:
         yield training.learning_curve(report.learning_curve)
+    if report.folds is not None and len(report.folds.values) > 1:
+        yield training.folds(report.folds)
     if report.importance:
         yield training.importance(report.importance)
 

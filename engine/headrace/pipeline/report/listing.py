@@ -8,6 +8,7 @@ from headrace.pipeline.report import numbers
 from headrace.pipeline.report.markup import Markup
 from headrace.pipeline.report.model import DataProfile, Drift, Estimate, Evaluation, RunReport, ScorerQuality, spelled
 from headrace.pipeline.report.tables import Cell, code, digest, number, status, table, words
+from headrace.pipeline.report.use_tables import use_tables
 
 
 def tables(report: RunReport) -> list[Markup]:
@@ -89,6 +90,7 @@ def _model(report: RunReport) -> Iterator[Markup]:
             for gate in report.gates
         ]
         yield table("t-gates", "Gates", ("gate", "verdict", "figure", "95\u00a0% interval", "allowed", "reason"), rows)
+    yield from use_tables(report)
     if report.importance:
         ranked = sorted(report.importance, key=lambda feature: (-feature.gain_share, feature.name))
         rows = [

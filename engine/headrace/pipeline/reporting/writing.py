@@ -15,7 +15,7 @@ from headrace.pipeline.context import RunContext
 from headrace.pipeline.fingerprint import describe, library_versions
 from headrace.pipeline.report import RunReport, write_report
 from headrace.pipeline.report.model import Command, Fact, StageRun
-from headrace.pipeline.reporting import data, operations, quality
+from headrace.pipeline.reporting import data, operations, quality, use
 from headrace.pipeline.workspace import Workspace
 
 DATA_FILE = "report.json"
@@ -86,6 +86,11 @@ def build_report(context: RunContext, *, failure: HeadraceError | None = None) -
         ablation=quality.ablation(judged["ablation"], facts) if judged else None,
         learning_curve=quality.learning_curve(trained) if trained else None,
         gates=quality.gates(judged["gates"]) if judged else (),
+        decisions=use.decisions(judged["evaluation"]) if judged else None,
+        fairness=use.fairness(judged["evaluation"]) if judged else (),
+        weak_slices=use.weak_slices(judged["evaluation"]) if judged else None,
+        robustness=use.robustness(judged["evaluation"]) if judged else None,
+        folds=use.folds(trained) if trained else None,
         export=operations.export_check(package, facts["train"]) if package else None,
         served=operations.served_check(served, judged) if served and judged else None,
         service=operations.service(served) if served else None,

@@ -97,7 +97,7 @@ def compare_runs(runs: Sequence[RunRecord], *, metric: str = "") -> Comparison:
         known = ", ".join(names) or "none"
         raise InvalidInputError(f"no run has metric '{metric}'; known: {known}", hint=did_you_mean(metric, names))
     chosen = metric or _objective(runs, names)
-    directions = {run.metrics[chosen].higher_is_better for run in runs if chosen in run.metrics}
+    directions = {run.metrics[chosen].higher_is_better for run in runs if chosen in run.metrics} - {None}
     parameters = _differences(runs, lambda run: run.parameters)
     every = {name for run in runs for name in run.parameters}
     return Comparison(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from headrace.core.clock import Clock
-from headrace.core.errors import CancelledError, InvalidInputError
+from headrace.core.errors import CancelledError, InvalidInputError, UnavailableError
 from headrace.core.hashing import finite_or_none
 from headrace.training.runs.pending import Pending
 from headrace.training.runs.records import (
@@ -128,10 +129,12 @@ class RunRecorder:
         """End the run: finished, failed with the error's words, or killed where a person interrupted it."""
         if error is None:
             self.finish()
-        elif isinstance(error, _INTERRUPTIONS):
-            self.finish(RunStatus.KILLED, str(error) or "interrupted")
-        else:
-            self.finish(RunStatus.FAILED, str(error) or type(error).__name__)
+            return
+        status, words = RunStatus.FAILED, str(error) or type(error).__name__
+        if isinstance(error, _INTERRUPTIONS):
+            status, words = RunStatus.KILLED, str(error) or "interrupted"
+        with suppress(UnavailableError):  # the block's own error is the one to hear of
+            self.finish(status, words)
 
     def _take(self, change: Callable[[Pending, datetime], None]) -> None:
         with self._lock:
@@ -139,7 +142,9 @@ class RunRecorder:
                 raise InvalidInputError(f"run {self._run} has ended; it takes nothing more")
             change(self._pending, self._clock.now())
             if self._clock.monotonic() - self._written_at >= FLUSH_S:
-                self._write(None, "")
+                self._written_at = self._clock.monotonic()
+                with suppress(UnavailableError):  # nothing is lost by waiting: `flush` and `finish` will say so
+                    self._write(None, "")
 
     def _write(self, status: RunStatus | None, failure: str) -> None:
         self._store.write(self._run, self._pending, status, failure)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from headrace.core.clock import Clock, SystemClock
-from headrace.core.database import reading
+from headrace.core.database import ensure_tables, reading
 from headrace.core.errors import AlreadyExistsError, InvalidInputError, NotFoundError, UnavailableError
 from headrace.training.runs import deaths, rows
 from headrace.training.runs.pending import Pending, stamp
@@ -52,8 +52,7 @@ class RunStore:
     def __init__(self, engine: sa.Engine, *, clock: Clock | None = None) -> None:
         self._engine = engine
         self._clock = clock or SystemClock()
-        with engine.begin() as tx:
-            METADATA.create_all(tx)
+        ensure_tables(engine, METADATA)
 
     @property
     def engine(self) -> sa.Engine:

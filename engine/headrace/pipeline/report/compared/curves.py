@@ -47,7 +47,7 @@ def _overlaid(found: Comparison, name: str, place: int) -> Markup:
         ticks(axes.xaxis, 4 if screen.narrow else 8)
 
     lengths = [run.curves[name][-1][0] for run in runs]
-    title = f"{spelled(name)} ends between {_ends(found, name)}"
+    title = f"{spelled(name)} ends {_ends(found, name)}"
     text = f"{numbers.plural(len(runs), 'curve')}, the longest {numbers.compact(max(lengths))} steps"
     text += ", the shortest " + numbers.compact(min(lengths)) if min(lengths) != max(lengths) else ""
     left_out = sum(len(run.curves.get(name, ())) > 1 for run in found.runs) - len(runs)
@@ -59,7 +59,9 @@ def _overlaid(found: Comparison, name: str, place: int) -> Markup:
 
 def _ends(found: Comparison, name: str) -> str:
     last = [run.curves[name][-1][1] for run in found.runs if len(run.curves.get(name, ())) > 1]
-    return f"{numbers.metric(min(last), 4)} and {numbers.metric(max(last), 4)}"
+    if len(last) == 1:
+        return f"at {numbers.metric(last[0], 4)}"
+    return f"between {numbers.metric(min(last), 4)} and {numbers.metric(max(last), 4)}"
 
 
 def _colours(runs: list[RunRecord]) -> dict[str, str]:

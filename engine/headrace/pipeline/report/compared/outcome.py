@@ -22,7 +22,7 @@ TOP = 20
 def pictures(found: Comparison) -> Iterator[Markup]:
     """The runs in order, and how the search went over time where there are many."""
     ranked = [run for run in found.ranked if found.value(run) is not None]
-    if ranked and found.metric:
+    if len(ranked) > 1 and found.metric:
         yield _ranking(found, ranked)
     if len(ranked) > TOP / 2 and found.higher_is_better is not None:
         yield _progress(found)

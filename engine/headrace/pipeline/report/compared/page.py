@@ -55,9 +55,11 @@ def _sentence(found: Comparison, importance: dict[str, float] | None) -> str:
     if found.higher_is_better is None or value is None:
         return f"{several}, {numbers.plural(len(found.parameters), 'parameter')} differ between them."
     shown = numbers.interval(estimate(best.metrics[found.metric]), 4)
-    text = f"{label(best)} is best of {several}: {metric} {shown}"
     second = found.value(runs[1])
-    if len(runs) == 2 and second is not None:
+    if second is None:
+        return f"Of {several} {label(best)} alone has a value: {metric} {shown}."
+    text = f"{label(best)} is best of {several}: {metric} {shown}"
+    if len(runs) == 2:
         text = f"{label(best)} beats {label(runs[1])} by {numbers.metric(abs(value - second), 4)} {metric}"
         text += outcome.overlap(found, best, runs[1])
     if importance:

@@ -31,6 +31,16 @@ from headrace.pipeline.report.model.quality import (
 )
 from headrace.pipeline.report.model.run import Command, Lineage, PackageFile, RunReport, StageRun
 from headrace.pipeline.report.model.service import TOLERANCE, ExportCheck, ServedCheck, Service
+from headrace.pipeline.report.model.use import (
+    Damage,
+    Decisions,
+    Fairness,
+    Folds,
+    GroupRate,
+    Robustness,
+    WeakSlice,
+    WeakSlices,
+)
 
 __all__ = [
     "TOLERANCE",
@@ -41,7 +51,9 @@ __all__ = [
     "CategoryCount",
     "ColumnProfile",
     "Command",
+    "Damage",
     "DataProfile",
+    "Decisions",
     "Drift",
     "DriftPeriod",
     "DriftSeries",
@@ -49,8 +61,11 @@ __all__ = [
     "Evaluation",
     "ExportCheck",
     "Fact",
+    "Fairness",
     "FeatureImportance",
+    "Folds",
     "GateResult",
+    "GroupRate",
     "Histogram",
     "LearningCurve",
     "Lineage",
@@ -60,6 +75,7 @@ __all__ = [
     "Release",
     "ReleaseEvent",
     "Retraining",
+    "Robustness",
     "RocCurve",
     "RunReport",
     "ScorerQuality",
@@ -69,5 +85,7 @@ __all__ = [
     "StageRun",
     "TableSummary",
     "ValidationCheck",
+    "WeakSlice",
+    "WeakSlices",
     "spelled",
 ]

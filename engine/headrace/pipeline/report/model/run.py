@@ -12,6 +12,7 @@ from headrace.pipeline.report.model.figures import Fact
 from headrace.pipeline.report.model.operations import Drift, PerformancePeriod, Release, Retraining
 from headrace.pipeline.report.model.quality import Ablation, Evaluation, FeatureImportance, GateResult, LearningCurve
 from headrace.pipeline.report.model.service import ExportCheck, ServedCheck, Service
+from headrace.pipeline.report.model.use import Decisions, Fairness, Folds, Robustness, WeakSlices
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class RunReport:
     ablation: Ablation | None = None
     learning_curve: LearningCurve | None = None
     gates: tuple[GateResult, ...] = ()
+    decisions: Decisions | None = None
+    fairness: tuple[Fairness, ...] = ()
+    weak_slices: WeakSlices | None = None
+    robustness: Robustness | None = None
+    folds: Folds | None = None
     export: ExportCheck | None = None
     served: ServedCheck | None = None
     service: Service | None = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headrace.pipeline.report import numbers
 from headrace.pipeline.report.markup import Markup
-from headrace.pipeline.report.model import FeatureImportance, LearningCurve, spelled
+from headrace.pipeline.report.model import FeatureImportance, Folds, LearningCurve, spelled
 from headrace.pipeline.report.palette import KINDS, sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture, rows_axis
 from headrace.pipeline.report.pictures.marks import Look, corner_note, dot, guide, note, ticks
@@ -82,3 +82,30 @@ def learning_curve(curve: LearningCurve) -> Markup:
     text = f"{metric} after each round, {better} is better. Dashed: the round kept. {end}"
     alt = f"From {numbers.metric(curve.valid[0], 4)} in round 1 to {numbers.metric(best, 4)} in round {kept}"
     return picture("p-learning", Caption(title, text, alt), paint, height=290)
+
+
+def folds(found: Folds) -> Markup:
+    """Draw the figure of each walk-forward fold, oldest first."""
+    metric = clipped(found.measure.title, 24)
+    mean = sum(found.values) / len(found.values)
+
+    def paint(figure: Figure, _screen: Screen) -> None:
+        axes = figure.add_subplot()
+        places = range(1, len(found.values) + 1)
+        axes.plot(places, found.values, color=sentinel("model"), linewidth=1.2)
+        for place, value in zip(places, found.values, strict=True):
+            dot(axes, (place, value), "model")
+        guide(axes, mean, level=True)
+        axes.set_xticks(list(places))
+        axes.margins(x=0.1, y=0.2)
+        axes.set_xlabel("fold, oldest first")
+        axes.set_ylabel(f"validation {metric}")
+
+    low, high = numbers.amount(min(found.values)), numbers.amount(max(found.values))
+    count = numbers.plural(len(found.values), "fold")
+    title = f"{metric} lies between {low} and {high} over {count} in time order"
+    least, most = numbers.count(found.rows[0]), numbers.count(found.rows[-1])
+    text = f"Each fold learns from its past alone ({least} to {most} rows)."
+    text += f" Dashed: their mean, {numbers.amount(mean)}."
+    alt = ", ".join(numbers.amount(value) for value in found.values)
+    return picture("p-folds", Caption(title, text, alt), paint, height=290)
