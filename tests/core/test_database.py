@@ -170,7 +170,7 @@ def test_a_connection_that_the_server_closed_is_told_and_the_next_one_works(post
     ("uri", "error", "says"),
     [
         ("mysql://u:geheim@host/db", InvalidInputError, "cannot be in 'mysql://'; allowed: a file, sqlite:///"),
-        ("postgresq://u:geheim@host/db", InvalidInputError, "cannot be in 'postgresq://'"),
+        ("postgres9://u:geheim@host/db", InvalidInputError, "cannot be in 'postgres9://'"),
         ("postgresql://u:geheim@host:port/db", InvalidInputError, "URI cannot be read"),
         ("postgresql://u:geheim@127.0.0.1:1/db", UnavailableError, r"u:\*\*\*@127.0.0.1:1/db cannot be used"),
         ("sqlite://", InvalidInputError, "names no file"),

@@ -91,5 +91,5 @@ def test_rows_are_of_one_query_where_all_its_columns_agree(define):
     assert queries[0] == queries[2]
     assert len(set(queries.tolist())) == 3
     assert read_queries(define(column("delay") > 1), SPINE) is None
-    with pytest.raises(DefinitionError, match="group_by of model 'late': the spine has no column 'orign'"):
-        read_queries(define(column("grade"), objective="lambdarank", group_by=["orign"]), SPINE)
+    with pytest.raises(DefinitionError, match="group_by of model 'late': the spine has no column 'originn'"):
+        read_queries(define(column("grade"), objective="lambdarank", group_by=["originn"]), SPINE)
