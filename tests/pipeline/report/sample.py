@@ -58,6 +58,19 @@ def full() -> m.RunReport:
                 m.Damage("origin_arr_delay_mean_1h missing everywhere", "dropped", m.Estimate(0.0013, -0.0002, 0.0029)),
             ),
         ),
+        overconfident=m.WeakSlices(
+            "log loss", (m.WeakSlice("visib <= 2", 1_204, 0.04, m.Estimate(0.02, 0.01, 0.03)),), judged=9, rows=27_060
+        ),
+        effects=m.Effects(
+            20_000,
+            (
+                m.Effect("origin_arr_delay_mean_1h", 0.31, 0.92),
+                m.Effect("visib", 0.12, -0.7),
+                m.Effect("hour", 0.05, 0.1),
+                m.Effect("distance", 0.01),
+            ),
+        ),
+        data_study=_data_study(),
         folds=m.Folds((0.751, 0.762, 0.748, 0.771), (90_000, 118_000, 145_000, 172_000)),
         export=m.ExportCheck(rows=54_120, trees=214, leaf_mismatches=0, max_abs_diff=0.0),
         served=m.ServedCheck(rows=54_120, max_abs_diff=5.96e-8, figure_offline=0.774211, figure_served=0.774211),
@@ -88,6 +101,20 @@ def full() -> m.RunReport:
             m.Command("headrace predict late@champion --rows flights.csv", "score rows through the running server"),
             m.Command("headrace report --home build/demo", "draw this page again from the stored run"),
         ),
+    )
+
+
+def _data_study() -> m.DataStudy:
+    nothing = m.Estimate(0.0, 0.0, 0.0)
+    curve = ((0.1, 0.741), (0.2, 0.752), (0.4, 0.762), (0.7, 0.769), (1.0, 0.774))
+    months = (("2013-01", 0.002), ("2013-02", -0.004), ("2013-03", 0.0005))
+    return m.DataStudy(
+        tuple(m.DataPart(f"{share:.0%}", round(share * 217_000), value, nothing) for share, value in curve),
+        tuple(
+            m.DataPart(name, 27_000, 0.774 - lost, m.Estimate(lost, lost - 0.003, lost + 0.003))
+            for name, lost in months
+        ),
+        ("half as many rows again would bring +0.002 [0.001, 0.003]", "the model is better without 2013-02"),
     )
 
 

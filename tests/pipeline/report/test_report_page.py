@@ -38,6 +38,10 @@ PICTURES = {
     "p-weak",
     "p-robustness",
     "p-folds",
+    "p-overconfident",
+    "p-effects",
+    "p-data-curve",
+    "p-months",
 }
 SECTIONS = ["run", "data", "quality", "learned", "serving", "release", "monitoring", "tables", "reproduce"]
 TABLES = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from headrace.pipeline.report import model as m
-from headrace.pipeline.report.pictures import training, use
+from headrace.pipeline.report.pictures import learning, training, use
 
 
 def title(picture: str) -> str:
@@ -50,3 +50,21 @@ def test_the_worst_slice_and_the_worst_damage_are_named(report: m.RunReport) -> 
 def test_folds_say_how_far_they_lie_apart(report: m.RunReport) -> None:
     assert report.folds is not None
     assert title(training.folds(report.folds)) == "AUC lies between 0.748 and 0.771 over 4 folds in time order"
+
+
+def test_what_moves_the_score_is_told_with_its_direction(report: m.RunReport) -> None:
+    assert report.effects is not None
+    assert title(learning.effects(report.effects)).endswith("moves the score most; more of it raises the score")
+    mixed = replace(report.effects, features=report.effects.features[2:])
+    assert title(learning.effects(mixed)) == "hour moves the score most"
+
+
+def test_the_data_study_speaks_in_its_hints(report: m.RunReport) -> None:
+    assert report.data_study is not None
+    assert title(learning.data_curve(report.data_study)).startswith("Half as many rows again would bring +0.002")
+    assert title(learning.months(report.data_study)) == "The model is better without 2013-02"
+
+
+def test_where_the_model_is_too_sure_is_named(report: m.RunReport) -> None:
+    assert report.overconfident is not None
+    assert title(use.overconfident(report.overconfident)).startswith("Too sure of itself where visib &lt;= 2")

@@ -13,6 +13,7 @@ from headrace.pipeline.report.pictures import (
     discrimination,
     drift,
     gates,
+    learning,
     production,
     profile,
     release,
@@ -77,6 +78,8 @@ def _use(report: RunReport) -> Iterator[Markup]:
             yield use.fairness(position, found)
     if report.weak_slices is not None and report.weak_slices.slices:
         yield use.weak_slices(report.weak_slices)
+    if report.overconfident is not None and report.overconfident.slices:
+        yield use.overconfident(report.overconfident)
     if report.robustness is not None and report.robustness.damages:
         yield use.robustness(report.robustness)
 
@@ -88,6 +91,11 @@ def _learned(report: RunReport) -> Iterator[Markup]:
         yield training.learning_curve(report.learning_curve)
     if report.folds is not None and len(report.folds.values) > 1:
         yield training.folds(report.folds)
+    if report.data_study is not None and report.data_study.curve:
+        yield learning.data_curve(report.data_study)
+        yield learning.months(report.data_study)
+    if report.effects is not None and report.effects.features:
+        yield learning.effects(report.effects)
     if report.importance:
         yield training.importance(report.importance)
 

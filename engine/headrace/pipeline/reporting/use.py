@@ -7,7 +7,11 @@ from typing import Any
 from headrace.evaluation.measures import higher_is_better
 from headrace.pipeline.report.model import (
     Damage,
+    DataPart,
+    DataStudy,
     Decisions,
+    Effect,
+    Effects,
     Fairness,
     Folds,
     GroupRate,
@@ -44,9 +48,9 @@ def fairness(judged: dict[str, Any]) -> tuple[Fairness, ...]:
     return tuple(_fairness(column, found) for column, found in judged.get("fairness", {}).items())
 
 
-def weak_slices(judged: dict[str, Any]) -> WeakSlices | None:
+def weak_slices(judged: dict[str, Any], name: str = "found_slices") -> WeakSlices | None:
     """Slices nobody declared; None where they were not looked for."""
-    found = judged.get("found_slices")
+    found = judged.get(name)
     if not found:
         return None
     slices = (WeakSlice(one["slice"], one["rows"], one["share"], estimate(one["excess"])) for one in found["slices"])
@@ -77,6 +81,33 @@ def folds(trained: dict[str, Any]) -> Folds | None:
         rows=tuple(fold["rows"]["train"] for fold in found["folds"]),
         measure=Measure(found["metric"], trained["higher_is_better"]),
     )
+
+
+def effects(judged: dict[str, Any]) -> Effects | None:
+    """Contributions of features; None where there are none."""
+    found = judged["explanations"]
+    if not found:
+        return None
+    features = (Effect(one["name"], one["mean_abs"], one["direction"]) for one in found["features"])
+    return Effects(found["rows"], tuple(features))
+
+
+def data_study(judged: dict[str, Any]) -> DataStudy | None:
+    """What more rows would bring; None where it was not asked for."""
+    found = judged["data_study"]
+    if not found:
+        return None
+    metric = found["learning_curve"]["metric"]
+    return DataStudy(
+        curve=tuple(map(_part, found["learning_curve"]["points"])),
+        months=tuple(map(_part, found["months"])),
+        hints=tuple(found["hints"]),
+        measure=Measure(metric, bool(higher_is_better(metric))),
+    )
+
+
+def _part(found: dict[str, Any]) -> DataPart:
+    return DataPart(found["name"], found["rows"], found["value"], estimate(found["shortfall"]))
 
 
 def _fairness(column: str, found: dict[str, Any]) -> Fairness:

@@ -12,7 +12,15 @@ from headrace.pipeline.report.model.figures import Fact
 from headrace.pipeline.report.model.operations import Drift, PerformancePeriod, Release, Retraining
 from headrace.pipeline.report.model.quality import Ablation, Evaluation, FeatureImportance, GateResult, LearningCurve
 from headrace.pipeline.report.model.service import ExportCheck, ServedCheck, Service
-from headrace.pipeline.report.model.use import Decisions, Fairness, Folds, Robustness, WeakSlices
+from headrace.pipeline.report.model.use import (
+    DataStudy,
+    Decisions,
+    Effects,
+    Fairness,
+    Folds,
+    Robustness,
+    WeakSlices,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +93,11 @@ class RunReport:
     decisions: Decisions | None = None
     fairness: tuple[Fairness, ...] = ()
     weak_slices: WeakSlices | None = None
+    overconfident: WeakSlices | None = None
     robustness: Robustness | None = None
     folds: Folds | None = None
+    effects: Effects | None = None
+    data_study: DataStudy | None = None
     export: ExportCheck | None = None
     served: ServedCheck | None = None
     service: Service | None = None

@@ -104,3 +104,51 @@ class Folds:
     values: tuple[float, ...]
     rows: tuple[int, ...]
     measure: Measure = field(default_factory=Measure)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a feature does to the score.
+
+    Attributes:
+        mean_abs: mean size of its contribution to the raw score.
+        direction: from -1 (more of it lowers the score) to 1 (raises it); None where neither can be said.
+    """
+
+    name: str
+    mean_abs: float
+    direction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Contributions (TreeSHAP) over a sample of test rows, largest first."""
+
+    rows: int
+    features: tuple[Effect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataPart:
+    """A model trained on a part of the training rows, and how much worse it is than the whole one, paired."""
+
+    name: str
+    rows: int
+    value: float
+    shortfall: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class DataStudy:
+    """What more rows would bring, and what each month is worth.
+
+    Attributes:
+        curve: parts of growing size, all rows last.
+        months: training without each month; a negative shortfall is a model that is better without it.
+        hints: in words.
+    """
+
+    curve: tuple[DataPart, ...]
+    months: tuple[DataPart, ...]
+    hints: tuple[str, ...]
+    measure: Measure = field(default_factory=Measure)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headrace.pipeline.report import numbers
 from headrace.pipeline.report.markup import Markup
-from headrace.pipeline.report.model import Decisions, Estimate, Fairness, Robustness, WeakSlices, spelled
+from headrace.pipeline.report.model import Decisions, Estimate, Fairness, Robustness, WeakSlice, WeakSlices, spelled
 from headrace.pipeline.report.palette import sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture, rows_axis
 from headrace.pipeline.report.pictures.marks import Look, corner_note, dot, guide, note, whisker
@@ -73,6 +73,29 @@ def weak_slices(found: WeakSlices) -> Markup:
     """Draw how much more the model loses in the slices that a search found."""
     shown = found.slices[:SHOWN]
 
+    first = shown[0]
+    title = f"Weakest where {first.name}: {numbers.percent(first.share, 0)} of the rows, {found.loss}"
+    title += f" {numbers.change_interval(first.excess)}"
+    text = (
+        f"Found by a shallow tree on half of the days, judged on {numbers.count(found.rows)} rows of the other half; "
+    )
+    text += f"{found.judged} were judged, those shown are worse beyond chance (Holm). Small figures: share of the rows."
+    alt = "; ".join(f"{one.name}: {numbers.change_interval(one.excess)}" for one in shown)
+    return _excesses("p-weak", Caption(title, text, alt), shown, f"mean {found.loss} above the other rows'")
+
+
+def overconfident(found: WeakSlices) -> Markup:
+    """Draw how much more the model loses than its own probabilities say, in the slices that a search found."""
+    shown = found.slices[:SHOWN]
+    first = shown[0]
+    title = f"Too sure of itself where {first.name}: {found.loss} {numbers.change_interval(first.excess)}"
+    text = "The loss minus the one that the scores themselves expect, searched and judged as above on "
+    text += f"{numbers.count(found.rows)} rows: here a score is not a probability."
+    alt = "; ".join(f"{one.name}: {numbers.change_interval(one.excess)}" for one in shown)
+    return _excesses("p-overconfident", Caption(title, text, alt), shown, f"{found.loss} above what is expected")
+
+
+def _excesses(name: str, caption: Caption, shown: tuple[WeakSlice, ...], label: str) -> Markup:
     def paint(figure: Figure, screen: Screen) -> None:
         axes = figure.add_subplot()
         rows_axis(axes, [clipped(one.name, 24 if screen.narrow else 60) for one in shown])
@@ -82,17 +105,9 @@ def weak_slices(found: WeakSlices) -> Markup:
             dot(axes, (one.excess.value, row), "bad", size=6)
             note(axes, numbers.percent(one.share, 0), (one.excess.value, row), Look("soft", "center", "bottom", 9.5))
         axes.margins(x=0.1, y=0.25)
-        axes.set_xlabel(f"mean {found.loss} above the other rows'")
+        axes.set_xlabel(clipped(label, 60))
 
-    first = shown[0]
-    title = f"Weakest where {first.name}: {numbers.percent(first.share, 0)} of the rows, {found.loss}"
-    title += f" {numbers.change_interval(first.excess)}"
-    text = (
-        f"Found by a shallow tree on half of the days, judged on {numbers.count(found.rows)} rows of the other half; "
-    )
-    text += f"{found.judged} were judged, those shown are worse beyond chance (Holm). Small figures: share of the rows."
-    alt = "; ".join(f"{one.name}: {numbers.change_interval(one.excess)}" for one in shown)
-    return picture("p-weak", Caption(title, text, alt), paint, full=True, height=90 + 30 * len(shown))
+    return picture(name, caption, paint, full=True, height=90 + 30 * len(shown))
 
 
 def robustness(found: Robustness) -> Markup:
