@@ -23,7 +23,7 @@ ONE_DOOR = {
     "sklearn": ("headrace/training/", "headrace/evaluation/", "headrace/validation/bias/"),
     "matplotlib": ("headrace/pipeline/report/",),
     "mlflow": (),  # the mirror speaks its REST API
-    "optuna": ("headrace/training/tuning/",),
+    "optuna": ("headrace/training/tuning/", "headrace/training/importance.py"),
 }
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from headrace.core.errors import DefinitionError
 from headrace.core.progress import Progress, SilentProgress
 from headrace.training.binning import bin_data
+from headrace.training.importance import parameter_importance
 from headrace.training.trained import TrainedModel
 from headrace.training.trainer import boost
 from headrace.training.tuning.budget import Budget
-from headrace.training.tuning.importance import explain
 from headrace.training.tuning.job import TuningJob
 from headrace.training.tuning.measurement import Measured
 from headrace.training.tuning.result import TuningResult
@@ -74,7 +74,7 @@ def tune(job: TuningJob, *, progress: Progress | None = None, fresh: bool = Fals
             spent_s=budget.spent_s,
             jobs=job.jobs,
             interrupted=interrupted,
-            importance=explain(study),
+            importance=_importance(trials),
         )
     return found if interrupted else _confirm(job, found)
 
@@ -105,6 +105,12 @@ def _run(job: TuningJob, study: optuna.Study, budget: Budget, progress: Progress
 
 def _ended(study: optuna.Study) -> list[Trial]:
     return [Trial.of_study(one) for one in study.get_trials(deepcopy=False) if one.state.is_finished()]
+
+
+def _importance(trials: list[Trial]) -> Mapping[str, float]:
+    """Share of each searched parameter, largest first; empty where too few trials ended."""
+    complete = [(trial.chosen, trial.value) for trial in trials if trial.value is not None]
+    return parameter_importance([chosen for chosen, _ in complete], [value for _, value in complete]) or {}
 
 
 def _confirm(job: TuningJob, found: TuningResult) -> TuningResult:

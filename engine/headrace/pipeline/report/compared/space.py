@@ -12,8 +12,8 @@ from headrace.pipeline.report.markup import Markup
 from headrace.pipeline.report.palette import sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture, rows_axis
 from headrace.pipeline.report.pictures.marks import Look, note, ticks
+from headrace.training.importance import METHOD, MIN_RUNS, parameter_importance
 from headrace.training.runs import Comparison, RunRecord
-from headrace.training.runs.importance import METHOD, MIN_RUNS, parameter_importance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,6 +11,7 @@ from headrace.pipeline.report.markup import Markup
 from headrace.pipeline.report.palette import sentinel
 from headrace.pipeline.report.pictures.canvas import Caption, Screen, clipped, picture, rows_axis
 from headrace.pipeline.report.pictures.marks import Look, dot, guide, note, ticks
+from headrace.training.importance import METHOD
 from headrace.training.tuning import Origin, State, Trial, TuningResult
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def importance(result: TuningResult) -> Markup | None:
         ticks(axes.xaxis, 4)
 
     title = f"{shares[0][0]} mattered most, {numbers.percent(shares[0][1], 0)}"
-    text = "Share of each parameter in what separates the best tenth of the trials from the others (PED-ANOVA). "
-    text += "A low share: good trials came with any value within the searched range."
+    text = f"Share of the variance over the searched space that each parameter explains alone: {METHOD}. "
+    text += "A low share: good trials came with any value."
     alt = ", ".join(f"{name} {numbers.percent(share)}" for name, share in shares[:6])
     return picture("p-parameters", Caption(title, text, alt), paint, height=max(300, 60 + 21 * len(shares)))
 

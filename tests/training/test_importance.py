@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from headrace.training.runs.importance import MIN_RUNS, parameter_importance
+from headrace.training.importance import MIN_RUNS, parameter_importance
 
 
 def study(runs, seed=0):
