@@ -11,7 +11,7 @@ import pytest
 
 from headrace.cli.main import app
 
-COMMANDS = [["run"], ["serve"], ["predict"], ["monitor"], ["report"]]
+COMMANDS = [["run"], ["tune"], ["serve"], ["predict"], ["monitor"], ["report"]]
 GROUPS = {
     "release": ("start", "share", "promote", "rollback", "status"),
     "models": ("list", "history", "export", "import", "bring", "pin", "unpin", "gc"),

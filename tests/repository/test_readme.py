@@ -31,7 +31,7 @@ def test_every_command_in_it_exists_with_its_options():
     commands = [words[1:] for words in lines if words[:1] == ["headrace"] and words[1:2] not in ([], ["run"])]
     assert len(commands) >= 4
     for words in commands:
-        path = words[:2] if words[0] in {"release", "features", "data"} else words[:1]
+        path = words[:2] if words[0] in {"release", "features", "data", "runs", "package", "models"} else words[:1]
         shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
         assert shown.exit_code == 0
         for option in (word for word in words if word.startswith("--")):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace.core.config import Settings
-from headrace.core.database import redacted
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ class Workspace:
     @property
     def model_places(self) -> dict[str, str]:
         """The places of models that settings name, without passwords."""
+        from headrace.core.database import redacted  # help texts of commands need a workspace, but no database
+
         named = {"registry": redacted(self.registry) if self.registry else None, "packages": self.packages}
         return {what: place for what, place in named.items() if place}
 

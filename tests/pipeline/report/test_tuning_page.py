@@ -9,6 +9,7 @@ import pytest
 
 from headrace.evaluation import Comparison, Figure
 from headrace.evaluation.comparison import Outcome
+from headrace.evaluation.paired import PairedTest
 from headrace.pipeline.report.tuning import render_tuning
 from headrace.pipeline.tuning import TuningReport
 from headrace.training.tuning import Measured, Origin, State, Targets, Trial, TuningResult
@@ -35,7 +36,8 @@ def make_report(low=0.001, high=0.005):
     value = (low + high) / 2
     figures = {"auc": Figure(0.76, 0.75, 0.77)}
     improvement = {"auc": Figure(value, low, high)}
-    comparison = Comparison("auc", 0.005, Outcome.INCONCLUSIVE, figures, figures, improvement)
+    paired = PairedTest("paired bootstrap", "rows of one day depend on each other", improvement["auc"], 0.005)
+    comparison = Comparison("auc", 0.005, Outcome.INCONCLUSIVE, figures, figures, improvement, paired)
     return TuningReport("flights", "late", make_result(), comparison, (53_991, 62))
 
 
