@@ -201,7 +201,7 @@ def test_a_write_that_fails_says_so_and_keeps_what_was_told(store, monkeypatch):
     run.metric("auc", 0.7)
     with store.engine.begin() as tx:
         tx.exec_driver_sql("ALTER TABLE run_metrics RENAME TO gone")
-    with pytest.raises(UnavailableError, match="cannot be (used|written)"):
+    with pytest.raises(UnavailableError, match=r"cannot be (used|written)"):
         run.flush()
     with store.engine.begin() as tx:
         tx.exec_driver_sql("ALTER TABLE gone RENAME TO run_metrics")
