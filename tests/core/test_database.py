@@ -31,6 +31,17 @@ def table():
     return events
 
 
+def test_opening_waits_for_a_writer_of_a_file_that_has_no_write_ahead_log_yet(tmp_path):
+    writer = sqlite3.connect(tmp_path / "x.db", isolation_level=None, check_same_thread=False)
+    writer.execute("CREATE TABLE events (id)")
+    writer.execute("BEGIN IMMEDIATE")
+    ending = threading.Timer(0.2, writer.execute, ["COMMIT"])
+    ending.start()
+    open_database(tmp_path / "x.db").dispose()
+    ending.join()
+    writer.close()
+
+
 def test_rows_are_added_and_never_changed_by_any_client(tmp_path, table):
     engine = open_database(tmp_path / "x.db")
     with engine.begin() as tx:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from headrace.core.database.failures import translate_failures
 from headrace.core.database.reading import is_read_only, reading
 from headrace.core.errors import CorruptedError
 
+_TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 BUSY_TIMEOUT_MS = 60_000
 """SQLite wakes waiting writers by polling, in no order: with 16 writers one may find the file busy for seconds."""
 
@@ -31,7 +35,7 @@ def open_sqlite(path: Path) -> sa.Engine:
     def _on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's begin event below opens the transaction
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
@@ -47,3 +51,17 @@ def open_sqlite(path: Path) -> sa.Engine:
         raise CorruptedError(f"{path} is not a readable SQLite database: {error.orig}") from error
     translate_failures(engine, str(path))
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; SQLite does not wait by itself while another process makes the same switch."""
+    limit = time.monotonic() + BUSY_TIMEOUT_MS / 1_000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode not in _TAKEN or time.monotonic() > limit:
+                raise
+            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  spreads those that wait
+        else:
+            return

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from headrace.core.database import database_exists, open_database
+from headrace.core.database import database_exists, open_database, redacted
 from headrace.core.errors import HeadraceError, NotFoundError, UnavailableError
 from headrace.packaging import Registry
 from headrace.packaging.reference import CHAMPION, Reference
@@ -49,7 +49,9 @@ class RegistrySource:
             reference = Reference.parse(text)
             self._references.setdefault(reference.name, []).append(reference)
         if not database_exists(database):
-            raise NotFoundError(f"no registry at {database}", hint="train and register a model first: headrace run")
+            raise NotFoundError(
+                f"no registry at {redacted(database)}", hint="train and register a model first: headrace run"
+            )
         self._engine = open_database(database)
         self._registry = Registry(self._engine, store, trust=trust)
         self._ledger = Ledger(self._engine)
