@@ -133,7 +133,7 @@ def by_hand(data: TrainingData, points: list[dict[str, Any]], rounds: int, *, jo
 def compare(rows: int) -> Measurement:
     """Measure one size."""
     small = rows < FULL[0]
-    points, rounds = draw_points(7 if small else 4), 60 if small else 150
+    points, rounds = draw_points(7), 60 if small else 100
     data = make_data(rows)
     began = time.perf_counter()
     bin_data(data, TrainingSettings(threads=THREADS))

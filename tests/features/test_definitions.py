@@ -278,7 +278,9 @@ def test_past_targets_are_features_where_the_table_says_when_they_were_known(pay
     assert len(plan.features) == 5
     with pytest.raises(DefinitionError, match="column 'frod'"):
         w.compile_payments(features, target=hr.column("frod"))
-    with pytest.raises(DefinitionError, match="the target 'shop' is a string"):
+    with pytest.raises(DefinitionError, match="the target 'fraud_known_at' is a timestamp, neither a condition"):
+        w.compile_payments(features, target=hr.column("fraud_known_at"))
+    with pytest.raises(DefinitionError, match="reads 'shop' of 'payments', as the target 'shop' does"):
         w.compile_payments(features, target=hr.column("shop"))
 
 
