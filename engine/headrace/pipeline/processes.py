@@ -68,7 +68,7 @@ class ServerProcess:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                env=_environment(workspace),
+                env=environment_of(workspace),
             )
         try:
             ready = _wait_for(ready_file, process, log)
@@ -104,7 +104,7 @@ def run_json(arguments: Sequence[str], *, workspace: Workspace | None = None) ->
         capture_output=True,
         text=True,
         check=False,
-        env=_environment(workspace),
+        env=environment_of(workspace),
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no message"]
@@ -113,7 +113,7 @@ def run_json(arguments: Sequence[str], *, workspace: Workspace | None = None) ->
     return answer
 
 
-def _environment(workspace: Workspace | None) -> dict[str, str]:
+def environment_of(workspace: Workspace | None) -> dict[str, str]:
     """The environment of a child; a registry's password belongs here and not into a command line."""
     if workspace is None:
         return child_environment()

@@ -72,7 +72,7 @@ def recorded(context: RunContext) -> Iterator[RunDiary]:
             diary.recorder.finish()
     finally:
         if diary.recorder is not None:
-            start_mirror(context.workspace.home, context.settings)
+            start_mirror(context.workspace, context.settings)
         context.close()
 
 

@@ -20,6 +20,7 @@ from headrace.pipeline.mirror.client import MlflowClient
 from headrace.pipeline.mirror.entities import entities
 from headrace.pipeline.mirror.names import MAX_KEY_CHARS, key, keys
 from headrace.pipeline.mirror.outbox import LEASE, Outbox
+from headrace.pipeline.workspace import Workspace
 from headrace.training.runs import RunKind, RunQuery, RunStart
 from headrace.training.runs.process import ProcessName
 
@@ -138,7 +139,7 @@ def test_one_process_holds_the_lease_until_it_releases_it_or_dies_or_is_late(hom
 
 def test_without_a_server_set_nothing_is_started(tmp_path, monkeypatch):
     monkeypatch.delenv("HEADRACE_MLFLOW_URI", raising=False)
-    start_mirror(tmp_path, load_settings(home=tmp_path))
+    start_mirror(Workspace(tmp_path), load_settings(home=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -180,7 +181,7 @@ def test_a_command_does_not_wait_for_a_server_that_is_dead_or_mute(home, mute, s
     settings, took = load_settings(home=home.path), []
     for _ in range(3):
         started = time.perf_counter()
-        start_mirror(home.path, settings)
+        start_mirror(Workspace(home.path), settings)
         took.append(time.perf_counter() - started)
     assert sorted(took)[1] < 0.2
     end_sender(home, address)

@@ -13,6 +13,7 @@ import pytest
 from headrace.core.config import load_settings
 from headrace.core.errors import InvalidInputError, UnavailableError
 from headrace.pipeline.mirror import Mirrored, MirrorJob, MlflowServer, mirror, start_mirror
+from headrace.pipeline.workspace import Workspace
 from headrace.training.runs import RunKind, RunQuery, RunStart, RunStatus
 
 pytestmark = pytest.mark.slow
@@ -185,10 +186,23 @@ def test_a_command_starts_the_mirror_and_does_not_wait_for_it(mlflow, home, monk
     home.tune(3)
     monkeypatch.setenv("HEADRACE_MLFLOW_URI", mlflow.url)
     started = time.perf_counter()
-    start_mirror(home.path, load_settings(home=home.path))
+    start_mirror(Workspace(home.path), load_settings(home=home.path))
     assert time.perf_counter() - started < 0.5
     deadline = time.monotonic() + 60
     while "mirror_ended" not in log_of(home) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert_whole(mlflow, home.name, home.store, 0)
+
+
+def test_the_mirror_of_a_command_reads_the_registry_that_the_command_was_given(mlflow, home, tmp_path, monkeypatch):
+    home.tune(2)
+    monkeypatch.setenv("HEADRACE_MLFLOW_URI", mlflow.url)
+    monkeypatch.delenv("HEADRACE_REGISTRY", raising=False)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    start_mirror(Workspace(elsewhere, registry=str(home.path / "registry.db")), load_settings(home=elsewhere))
+    log, deadline = elsewhere / "mirror.log", time.monotonic() + 60
+    while not (log.exists() and "mirror_ended" in log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert_whole(mlflow, home.name, home.store, 0)
 

@@ -85,5 +85,5 @@ def recorded_tuning(context: RunContext) -> Iterator[TuningDiary]:
             watched = model.settings(threads=1).watched
             yield TuningDiary(recorder, watched.name, higher_is_better=watched.higher_is_better)
     finally:
-        start_mirror(context.workspace.home, context.settings)
+        start_mirror(context.workspace, context.settings)
         context.close()
