@@ -11,7 +11,10 @@ NATIVE := CMakeLists.txt $(wildcard engine/native/*/*.cc engine/native/*/*.h eng
 	kernels/native/*.cc kernels/native/*.h kernels/native/CMakeLists.txt)
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help demo test lint types format protos bench bench-smoke bench-peers wheel docs clean sanitize fuzz
+# What measures times, or loads the machine with servers, runs alone; all else runs two files at a time.
+TIMED := tests/benchmarks tests/client tests/load tests/rollout tests/serving
+
+.PHONY: help demo test lint types format protos bench bench-smoke bench-peers gpu-check gpu-inputs wheel docs clean sanitize fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,11 +78,15 @@ demo: $(VENV)/.kernels ## install and run the flights example end to end; ends w
 
 test: $(VENV)/.dev $(VENV)/.kernels .venv-interop/.done .venv-mlflow/.done lint types ## install, lint, type-check, run every test with coverage
 	@rm -f .coverage*
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report= $(TIMED:%=--ignore=%)
+	@$(BIN)/python -m pytest --cov --cov-append --cov-report=term $(TIMED)
 	@$(MAKE) --no-print-directory coverage-kernels
 
+# Without the JIT the lines of compiled kernels are seen. The cases for CUDA ran before, with the JIT; here their thousands
+# of rows in plain Python would take longer than all other tests.
 coverage-kernels: $(VENV)/.dev
-	@NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/kernels -m "not slow" --cov=headrace_kernels --cov-report=term
+	@NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/kernels --ignore=tests/kernels/test_cuda.py -m "not slow" \
+		--cov=headrace_kernels --cov-report=term
 
 lint: $(VENV)/.dev ## ruff, import contracts, spelling
 	@$(BIN)/ruff check $(SOURCES)
@@ -107,6 +114,14 @@ bench-peers: $(VENV)/.dev $(VENV)/.kernels ## set up Triton, MLServer and a C++ 
 	@$(BIN)/python benchmarks/bench_peers.py --setup build/peers
 	@$(BIN)/python benchmarks/bench_peers.py --peers build/peers --page benchmarks/serving.md
 
+# No prerequisites: a machine with a GPU may have neither a network nor this project's libraries.
+GPU_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+gpu-inputs: ## prepare the forests that gpu-check reads, in build/gpu-inputs (needs LightGBM)
+	@$(GPU_PYTHON) benchmarks/gpu/prepare.py --output build/gpu-inputs
+
+gpu-check: ## check a machine with an NVIDIA GPU: bits, forests, fallbacks, figures; writes build/gpu-check.json
+	@PYTHONPATH=kernels $(GPU_PYTHON) benchmarks/gpu/check.py --json build/gpu-check.json $(GPU_CHECK)
+
 wheel: $(VENV)/.dev ## build the wheel into dist/, libnghttp2 and OpenSSL inside
 	@rm -rf build/wheel
 	@$(BIN)/python -m build --wheel --outdir build/wheel
@@ -118,7 +133,7 @@ $(SANITIZED): $(VENV)/.dev
 	@cmake -S . -B $@ -G Ninja -DCMAKE_BUILD_TYPE=Debug -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
 		-DHEADRACE_SANITIZE=$(if $(findstring address,$@),address$(comma)undefined,thread) > /dev/null
 
-sanitize: $(SANITIZED) ## the native door under address, undefined-behaviour and thread sanitizers (a quarter of an hour)
+sanitize: $(SANITIZED) ## the native door and the emulated CUDA kernels under sanitizers (twenty minutes)
 	@cmake --build build/sanitize-thread --target hammer && build/sanitize-thread/engine/native/fuzz/hammer 60
 	@cmake --build build/sanitize-address --target _front _rules hammer
 	@build/sanitize-address/engine/native/fuzz/hammer 30
@@ -126,6 +141,10 @@ sanitize: $(SANITIZED) ## the native door under address, undefined-behaviour and
 		ASAN_OPTIONS=detect_leaks=0,abort_on_error=1,quarantine_size_mb=16 UBSAN_OPTIONS=halt_on_error=1,print_stacktrace=1 \
 		HEADRACE_FRONT=build/sanitize-address/engine/native/front PYTHONPATH=tests/serving/native/overlay \
 		$(BIN)/python -m pytest tests/serving -k 'native and not 150_mb and not crash_loop and not two_milliseconds'
+	@LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so) $$(g++ -print-file-name=libstdc++.so)" \
+		ASAN_OPTIONS=detect_leaks=0,detect_stack_use_after_return=0,abort_on_error=1,quarantine_size_mb=16 \
+		UBSAN_OPTIONS=halt_on_error=1,print_stacktrace=1 HEADRACE_EMULATED_SANITIZERS=1 \
+		$(BIN)/python -m pytest tests/kernels/test_cuda.py -k bits_of_the_cpu
 
 FUZZ_SECONDS ?= 300
 fuzz: $(VENV)/.dev ## fuzz the native door with clang's libFuzzer, FUZZ_SECONDS a target; the corpus grows

@@ -62,7 +62,8 @@ def _heading(*, smoke: bool) -> str:
 
 `make bench` measures all of it again. Contenders take turns within one run, results are checked before and after, times
 are medians, and `x` is the median of the ratios to the first contender within a round, its quartiles beside it: below 1
-is faster. Machines differ and drift: read the ratios.
+is faster. Machines differ and drift: read the ratios. The server beside its peers is in [serving.md](serving.md); GPUs
+have a check of their own, `make gpu-check`, and their figures are in [gpu.md](gpu.md).
 """
 
 

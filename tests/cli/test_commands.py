@@ -62,6 +62,7 @@ def test_help_teaches(command):
         (["release", "promote", "late", "--home", "nowhere"], 3, "there is no registry in nowhere"),
         (["serve", "late", "--home", "nowhere"], 3, "there is no registry in nowhere"),
         (["serve", "late", "--device", "tpu", "--home", "nowhere"], 2, "allowed: auto, cpu, cuda"),
+        (["serve", "late", "--device", "cpu", "--require-cuda", "--home", "nowhere"], 2, "contradict each other"),
         (["predict", "late", "nothing.parquet"], 3, "there is no file nothing.parquet"),
     ],
 )

@@ -118,3 +118,13 @@ def test_the_ready_line_is_json_with_transport_and_workers(tmp_path):
     assert ready["transport"] in {"grpcio", "native"}
     assert len(ready["workers"]) == 2
     assert ready["models"] == {}
+
+
+def test_require_cuda_refuses_to_start_without_it(tmp_path, monkeypatch):
+    """Whatever is served, and whichever of the two ways says so."""
+    monkeypatch.setattr("headrace.serving.runtime.placement._cuda_driver_loads", lambda: False)
+    for wish in (["--require-cuda"], ["--device", "cuda"], ["--device", "auto", "--require-cuda"]):
+        _, error = run("serve", "--repository", tmp_path, "--port", 0, "--metrics-port", -1, *wish)
+        assert isinstance(error, HeadraceError)
+        assert error.exit_code == 7
+        assert error.message == "CUDA is required and cannot be used: no CUDA driver: libcuda.so.1 not found"

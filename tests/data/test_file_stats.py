@@ -43,6 +43,13 @@ def test_a_file_that_holds_a_key_may_hold_it(tmp_path_factory, dtype, data):
             assert KeyRanges(pa.table({"k": pa.array([key], arrow)}), ["k"]).may_be_in(stats)
 
 
+def test_times_before_the_year_1000_are_written_with_four_digits(store):
+    stamps = pa.array([-30_610_224_000_000_001], pa.timestamp("us", "UTC"))
+    store.write("old", pa.table({"k": stamps}), transaction="1")
+    (stats,) = read_log(store.root / "old").file_stats.values()
+    assert KeyRanges(pa.table({"k": stamps}), ["k"]).may_be_in(stats)
+
+
 def test_files_that_cannot_hold_a_key_are_not_read(store, monkeypatch):
     for day in range(1, 6):
         rows = pa.table({"day": pa.array([f"2026-01-0{day}"] * 2), "n": [day, day + 10], "v": [0.5, 1.5]})

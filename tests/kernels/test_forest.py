@@ -220,6 +220,16 @@ def test_links_give_the_bits_of_the_plain_ones(link, dtype, n_rows):
         assert found.tobytes() == expected.tobytes(), rule
 
 
+def test_powers_beyond_the_reals_are_those_of_c():
+    """A negative base has no root, and its odd powers fall out of range below zero."""
+    scores, rule = np.array([[0.5, 2001.0, 2000.0, -1.0]]), LinkRule(Link.EXPONENTIAL, -2.0)
+    found, expected = np.empty((1, 4), np.float32), np.empty((1, 4), np.float32)
+    native.link_scores(scores, rule, found)
+    reference.link_scores(scores, rule, expected)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(expected, [[np.nan, -np.inf, np.inf, -0.5]])
+
+
 @pytest.mark.parametrize("transform", Transform)
 @pytest.mark.parametrize("width", [1, 3])
 @pytest.mark.parametrize("all_positive", [True, False])

@@ -54,6 +54,20 @@ def test_compiled_equals_plain_python_bit_for_bit(data, frame_cases, assert_same
     assert (np.isnan(got[1]) | (got[1] == -7.0) | (np.abs(got[1]) <= 1.0)).all()
 
 
+@pytest.mark.parametrize("aggregate", BOTH)
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_stands_beside_a_nan_may_be_beyond_the_exact_range(aggregate, turned, one_key):
+    """Such a pair makes the window NaN and is not rounded to the resolution; beside a number it is an error."""
+    sides = [np.array([1.0, np.nan, 2.0]), np.array([1.0, 1.7e308, 5.0])]
+    case = one_key([0, 1, 2], [3], *(reversed(sides) if turned else sides))
+    columns = (lambda each: each.column(0), lambda each: each.column(1))
+    assert np.isnan(case.compute(aggregate, REQUESTS, *columns)).all()
+    sides[0][1] = 0.0
+    case = one_key([0, 1, 2], [3], *(reversed(sides) if turned else sides))
+    with pytest.raises(ExactRangeError, match="does not fit 64 bits"):
+        case.compute(aggregate, REQUESTS, *columns)
+
+
 @settings(max_examples=EXAMPLES // 4, deadline=None)
 @given(data=st.data())
 def test_a_window_alone_equals_the_window_in_a_long_series(data, frame_cases, assert_window_alone):

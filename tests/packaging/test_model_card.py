@@ -9,6 +9,7 @@ import pytest
 
 from headrace.evaluation import AtLeast, EvaluationSettings, Sample, evaluate, judge
 from headrace.packaging import Lineage, Signature, TableRead, model_card
+from headrace.packaging.model_card import without_cuda
 
 SIGNATURE = Signature.of_matrix(("distance", "hour"))
 LINEAGE = Lineage(
@@ -79,6 +80,11 @@ def test_figures_that_are_missing_are_dashes(evaluation):
     }
     card = model_card("late", description="x", evaluation=changed, lineage=LINEAGE, signature=SIGNATURE)
     assert "| auc | - |" in card
+
+
+def test_a_card_says_why_there_is_no_graph_for_cuda():
+    assert "trees run on the CPU: too wide.\n" in without_cuda("too wide")
+    assert not without_cuda("")
 
 
 def test_lineage_is_json_and_names_the_libraries():

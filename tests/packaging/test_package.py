@@ -20,7 +20,7 @@ from headrace.core.errors import (
 )
 from headrace.packaging import build_package, load_package
 from headrace.packaging.manifest import MANIFEST_FILE, Manifest
-from headrace.packaging.package import BASELINE_FILE, MODEL_FILE, PLAN_FILE, REQUIRED_FILES
+from headrace.packaging.package import BASELINE_FILE, CUDA_MODEL_FILE, MODEL_FILE, PLAN_FILE, REQUIRED_FILES
 
 GOLDEN = Path(__file__).parent / "golden" / "package-format-1"
 GOLDEN_DIGEST = "d9f7bb9359ed8e4b7cbb69731b9e9b4d40a67eac25de777c9636e75f4565ee64"
@@ -42,6 +42,26 @@ def test_loading_gives_what_was_built(tmp_path, make_contents):
     assert json.loads(loaded.plan_text) == {"format_version": 1, "features": ["a", "b"]}
     assert loaded.model_card == "# late\n"
     assert "late" in repr(loaded)
+
+
+def test_a_second_graph_is_a_file_like_any_other(tmp_path, make_contents):
+    """It is named in the manifest, changes the digest, and a package without it has none."""
+    without = build_package(tmp_path / "without", make_contents())
+    contents = dataclasses.replace(make_contents(), cuda_model=b"tensor operations")
+    built, again = (build_package(tmp_path / name, contents) for name in ("one", "two"))
+    loaded = load_package(tmp_path / "one", digest=built.digest)
+    assert loaded.cuda_model == b"tensor operations"
+    assert (without.cuda_model, CUDA_MODEL_FILE in without.files) == (None, False)
+    assert built.digest == again.digest != without.digest
+    (tmp_path / "one" / CUDA_MODEL_FILE).write_bytes(b"altered")
+    with pytest.raises(CorruptedError, match=rf"{CUDA_MODEL_FILE} has digest"):
+        load_package(tmp_path / "one")
+    (tmp_path / "two" / CUDA_MODEL_FILE).unlink()
+    with pytest.raises(CorruptedError, match=rf"{CUDA_MODEL_FILE} is missing"):
+        load_package(tmp_path / "two")
+    (tmp_path / "without" / CUDA_MODEL_FILE).write_bytes(b"smuggled in")
+    with pytest.raises(CorruptedError, match=rf"{CUDA_MODEL_FILE} is not named"):
+        load_package(tmp_path / "without")
 
 
 def test_building_twice_gives_the_same_bytes(tmp_path, make_contents):
@@ -162,6 +182,7 @@ def test_documents_that_are_no_json_objects_are_refused_by_name(make_contents, d
 def test_every_past_format_still_loads_with_the_digest_it_had():
     package = load_package(GOLDEN)
     assert package.digest == GOLDEN_DIGEST
+    assert package.cuda_model is None
     assert package.signature.features == ("a", "b")
 
 

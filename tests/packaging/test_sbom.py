@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
+from headrace.core.hashing import digest_bytes
 from headrace.packaging import bill_of_materials
 from headrace.packaging.sbom import library_versions
 
@@ -22,6 +23,14 @@ def test_is_the_same_every_time_and_sorted():
     assert bill == bill_of_materials("late", b"graph")
     names = [component["name"] for component in bill["components"]]
     assert names == sorted(names)
+
+
+def test_a_second_graph_is_a_file_of_the_model():
+    bill = bill_of_materials("late", b"graph", cuda_model=b"tensors")
+    (file,) = bill["metadata"]["component"]["components"]
+    assert (file["type"], file["name"]) == ("file", "model.cuda.onnx")
+    assert file["hashes"] == [{"alg": "SHA-256", "content": digest_bytes(b"tensors")}]
+    assert "components" not in bill_of_materials("late", b"graph")["metadata"]["component"]
 
 
 def test_every_dependency_points_to_a_component():

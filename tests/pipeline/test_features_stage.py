@@ -43,7 +43,7 @@ def context(tmp_path):
             records={"validate": SimpleNamespace(facts={"tables": used})},
             store=SimpleNamespace(read=lambda *_, columns, **__: ORDERS.select(columns)),
             workspace=SimpleNamespace(features=tmp_path / "features"),
-            settings=SimpleNamespace(threads=1),
+            settings=SimpleNamespace(threads=1, device="cpu"),
             progress=SilentProgress(),
             clock=SystemClock(),
         )

@@ -83,6 +83,9 @@ def test_a_run_goes_through_all_stages(project, first):
     assert len(first["stage_seconds"]) == 10
     assert (project / "home" / "report.html").read_text().lower().startswith("<!doctype html>")
     assert json.loads((project / "home" / "summary.json").read_text()) == first
+    graphs = list((project / "home" / "packages").glob("*/model.onnx"))
+    assert len(graphs) >= 2
+    assert all(graph.with_name("model.cuda.onnx").is_file() for graph in graphs)
 
 
 def test_a_second_run_skips_every_stage(project, first):

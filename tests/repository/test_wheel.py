@@ -34,6 +34,8 @@ def test_it_holds_both_packages_and_their_data(wheel):
         "headrace/wire/inference_pb2.py",
         "headrace/pipeline/report/assets/report.css",
         "headrace_kernels/cpu/frames.py",
+        "headrace_kernels/cuda/common.cuh",
+        "headrace_kernels/cuda/radix.cu",
         "headrace_kernels/py.typed",
     ):
         assert name in names

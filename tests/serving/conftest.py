@@ -27,6 +27,9 @@ from headrace.serving.config import Door
 from headrace.serving.server import Server
 from headrace.serving.transport.choice import native_missing
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "kernels" / "devices"))
+from emulated_device import COMPILER, EmulatedDevice
+
 DOORS = (
     pytest.param(Door.GRPCIO, id="grpcio"),
     pytest.param(
@@ -122,7 +125,9 @@ class World:
     def database(self) -> Path:
         return self.home / "headrace.db"
 
-    def register(self, model: bytes, name: str = "late", features: int = FEATURES) -> int:
+    def register(
+        self, model: bytes, name: str = "late", features: int = FEATURES, cuda_model: bytes | None = None
+    ) -> int:
         names = tuple(f"f{position}" for position in range(features))
         contents = PackageContents(
             name=name,
@@ -135,6 +140,7 @@ class World:
             lineage={},
             sbom={},
             model_card="# sample\n",
+            cuda_model=cuda_model,
         )
         target = self.home / "builds" / f"{name}-{time.monotonic_ns()}"
         build_package(target, contents)
@@ -204,6 +210,32 @@ def start(world: World, door: Door) -> Iterator[Callable[..., tuple[Server, Clie
     for server, client in running:
         client.close()
         server.drain()
+
+
+class FailingDevice(EmulatedDevice):
+    """The emulated device, which fails at its next launches and copies with `error` while that is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: Exception | None = None
+        self.asked = 0
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return super().put(array)
+
+
+@pytest.fixture
+def failing_device(monkeypatch: pytest.MonkeyPatch) -> FailingDevice:
+    """A CUDA device that this machine seems to have: the kernels' own sources, on the CPU."""
+    if COMPILER is None:
+        pytest.skip("no C++ compiler: the emulator cannot be built")
+    device = FailingDevice()
+    monkeypatch.setattr("headrace.serving.runtime.placement._cuda_driver_loads", lambda: True)
+    monkeypatch.setattr("headrace.serving.runtime.devices.find_device", lambda: device)
+    return device
 
 
 @dataclasses.dataclass

@@ -35,6 +35,8 @@ def test_what_is_declared_is_part_of_the_definition(make_model):
     assert not {"calibration", "threshold", "sensitive"} & set(plain)
     told = make_model(calibration="platt", threshold=hr.CostThreshold(fp=1, fn=3), sensitive=["sex"]).to_json()
     assert told["calibration"] == "platt"
+    assert "cuda_graph" not in told
+    assert make_model(cuda_graph=False).to_json()["cuda_graph"] is False
     assert told["threshold"]["fn"] == 3
     assert told["sensitive"] == ["sex"]
 

@@ -88,12 +88,18 @@ def _load() -> Iterator[Finding]:
 def _cuda() -> Iterator[Finding]:
     from headrace.serving.config import Device
     from headrace.serving.runtime.session import place
+    from headrace_kernels.cuda.device import why_unavailable
 
+    reason = why_unavailable()
+    if reason:
+        yield Finding("CUDA kernels", WITHOUT, f"features and forests run on the CPU: {reason}")
+    else:
+        yield Finding("CUDA kernels", OK, "CuPy and a device are there; `make gpu-check` compares every kernel")
     placement = place(b"", Device.AUTO)
     if placement.device == "cuda":
-        yield Finding("CUDA", OK, "ONNX Runtime has it and the driver loads")
+        yield Finding("ONNX Runtime on CUDA", OK, "built in, and the driver loads")
     else:
-        yield Finding("CUDA", WITHOUT, f"models run on the CPU: {placement.reason}")
+        yield Finding("ONNX Runtime on CUDA", WITHOUT, f"graphs run on the CPU: {placement.reason}")
 
 
 def _limits() -> Iterator[Finding]:

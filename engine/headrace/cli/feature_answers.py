@@ -14,15 +14,17 @@ from headrace.cli.console import print_json, print_table
 if TYPE_CHECKING:
     from headrace.features.build import BuildResult
     from headrace.features.build.checking import CheckReport
+    from headrace.features.device import Devices
     from headrace.features.plan import FeaturePlan
     from headrace.pipeline.feature_inputs import FeatureInputs
     from headrace.pipeline.provenance import Rebuilt
 
 
-def tell_build(result: BuildResult, plan: FeaturePlan, seconds: float, *, as_json: bool) -> None:
-    """One line about a build or backfill."""
+def tell_build(result: BuildResult, plan: FeaturePlan, seconds: float, devices: Devices, *, as_json: bool) -> None:
+    """One line about a build or backfill, and what was computed on which device where there was a choice."""
     if as_json:
-        print_json({**result.to_json(), "plan": plan.name, "digest": plan.digest, "seconds": round(seconds, 3)})
+        told = {"plan": plan.name, "digest": plan.digest, "seconds": round(seconds, 3), "device": devices.to_json()}
+        print_json({**result.to_json(), **told})
         return
     shape = f"{result.rows:,} x {len(result.computed) + len(result.kept)}"
     if not result.computed and not result.dropped:
@@ -35,6 +37,12 @@ def tell_build(result: BuildResult, plan: FeaturePlan, seconds: float, *, as_jso
     parts += [f"{result.resumed} of them from the interrupted build"] if result.resumed else []
     parts += ["an interrupted build of other inputs was removed"] if result.restarted else []
     typer.echo(f"{result.output}  {shape}  {', '.join(parts)}  {seconds:.1f} s")
+    there = sum(each.features for each in result.placements if each.device == "cuda")
+    if devices.devices:
+        typer.echo(f"{there} features on {devices.names}, {len(result.computed) - there} on the CPU")
+    for each in result.placements:
+        if each.reason:
+            typer.echo(f"on the CPU: {each.features} features of {each.what}: {each.reason}")
 
 
 def tell_rebuilt(found: Rebuilt, *, as_json: bool) -> None:

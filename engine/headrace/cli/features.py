@@ -16,6 +16,7 @@ from headrace.core.errors import EXIT_CODES, Code, FailedCheckError, InvalidInpu
 
 if TYPE_CHECKING:
     from headrace.features.build import BuildSettings
+    from headrace.features.device import Devices
     from headrace.pipeline.feature_inputs import FeatureInputs
 
 app = typer.Typer(
@@ -43,6 +44,14 @@ MemoryOption = Annotated[
     str | None, typer.Option("--memory", help="What the process may take: 4GB, 512MB. Default: half of what there is.")
 ]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Compute threads. Default: the CPUs there are.")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="auto (CUDA where it is there and faster), cpu, or cuda (wherever there is a kernel). Default: "
+        "HEADRACE_DEVICE, or auto. The bits are the same.",
+    ),
+]
 UntilOption = Annotated[
     str | None,
     typer.Option(
@@ -62,6 +71,7 @@ def build(
     fit_until: UntilOption = None,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Compute everything, whatever is there.")] = False,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
@@ -76,14 +86,14 @@ def build(
     from headrace.features.build import discard
 
     started = time.monotonic()
-    settings = _settings(memory, threads)
+    settings = _settings(memory, threads, device)
     inputs = _open(project, table, features, home, fit_until)
     target = output or home / "matrices" / f"{inputs.plan.name}.parquet"
     if rebuild:
         discard(target)
     with terminal_progress() as progress:
         result = build_matrix(inputs.plan, inputs.sources, target, settings=settings, progress=progress)
-    tell_build(result, inputs.plan, time.monotonic() - started, as_json=as_json)
+    tell_build(result, inputs.plan, time.monotonic() - started, settings.devices, as_json=as_json)
 
 
 @app.command()
@@ -96,6 +106,7 @@ def backfill(
     fit_until: UntilOption = None,
     memory: MemoryOption = None,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Compute everything where inputs changed.")] = False,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
@@ -111,7 +122,7 @@ def backfill(
     from headrace.features.build import build as build_matrix
 
     started = time.monotonic()
-    settings = _settings(memory, threads)
+    settings = _settings(memory, threads, device)
     inputs = _open(project, table, features, home, fit_until)
     target = output or home / "matrices" / f"{inputs.plan.name}.parquet"
     with terminal_progress() as progress:
@@ -121,7 +132,7 @@ def backfill(
             if not rebuild:
                 raise
             result = build_matrix(inputs.plan, inputs.sources, target, settings=settings, progress=progress)
-    tell_build(result, inputs.plan, time.monotonic() - started, as_json=as_json)
+    tell_build(result, inputs.plan, time.monotonic() - started, settings.devices, as_json=as_json)
 
 
 @app.command()
@@ -134,10 +145,13 @@ def check(
     features: NameOption = None,
     fit_until: UntilOption = None,
     threads: ThreadsOption = None,
+    device: DeviceOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Test on your own data that no feature sees the future, and that batch, request and build give the same bits.
+
+    So do CUDA devices, where there are any: `--device cuda` compares all that has a kernel there.
 
     Reads the tables whole. Ends with exit code 6 where one bit differs.
 
@@ -152,8 +166,9 @@ def check(
     tables = {name: read_whole(source, inputs.plan.columns[name]) for name, source in inputs.sources.items()}
     with terminal_progress() as progress:
         report = check_features(
-            inputs.plan, tables, sample=rows, seed=seed, threads=_threads(threads), progress=progress
-        )
+            inputs.plan, tables, sample=rows, seed=seed, threads=threads_of(threads), devices=_devices(device),
+            progress=progress,
+        )  # fmt: skip
     tell_check(report, inputs.plan, as_json=as_json)
     if not report.passed:
         failed = ", ".join(line.name for line in report.lines if line.differing)
@@ -206,7 +221,7 @@ def rebuild(
 
     workspace = existing_workspace(home)
     with terminal_progress() as progress:
-        found = rebuild_features(workspace, model, threads=_threads(threads), progress=progress)
+        found = rebuild_features(workspace, model, threads=threads_of(threads), progress=progress)
     tell_rebuilt(found, as_json=as_json)
     if not found.is_same:
         raise typer.Exit(EXIT_CODES[Code.FAILED_CHECK])
@@ -237,14 +252,30 @@ def _open(
     return fitted(inputs, until=fit_until) if fit else inputs
 
 
-def _settings(memory: str | None, threads: int | None) -> BuildSettings:
+def _settings(memory: str | None, threads: int | None, device: str | None) -> BuildSettings:
     from headrace.core.config import memory_budget
     from headrace.features.build import BuildSettings
 
-    return BuildSettings(memory_bytes=_bytes(memory) if memory else memory_budget() // 2, threads=_threads(threads))
+    return BuildSettings(
+        memory_bytes=_bytes(memory) if memory else memory_budget() // 2,
+        threads=threads_of(threads),
+        devices=_devices(device),
+    )
 
 
-def _threads(threads: int | None) -> int:
+def _devices(device: str | None) -> Devices:
+    from headrace.core.config import load_settings
+    from headrace.features.device import open_devices
+
+    return open_devices(device or load_settings().device)
+
+
+def threads_of(threads: int | None) -> int:
+    """What `--threads` asks for, by default the CPUs there are.
+
+    Raises:
+        InvalidInputError: it is below 1.
+    """
     from headrace.core.config import load_settings
 
     if threads is not None and threads < 1:

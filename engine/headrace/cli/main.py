@@ -38,6 +38,7 @@ def application() -> typer.Typer:
         report,
         run,
         runs,
+        score,
         serve,
         tune,
     )
@@ -61,6 +62,7 @@ def application() -> typer.Typer:
     app.command("serve")(serve.serve)
     app.command("key")(key.key)
     app.command("predict")(predict.predict)
+    app.command("score")(score.score)
     app.command("load")(load.load)
     app.add_typer(release.app, name="release")
     app.command("monitor")(monitor.monitor)

@@ -26,6 +26,7 @@ def inspection(found: dict[str, Any], *, as_json: bool) -> None:
     roles = ", ".join(f"{count} {role or 'given'}" for role, count in found["plan"]["roles"].items())
     typer.echo(f"features: {len(found['signature']['features'])}" + (f" ({roles})" if roles else ""))
     typer.echo(f"graph: {_graph(found['graph'])}")
+    typer.echo(f"graph for CUDA: {_graph(found['cuda_graph']) if found['cuda_graph'] else 'none'}")
     for name, figure in found["metrics"].items():
         typer.echo(f"{name}: {_figure(figure)}")
     for gate in found["gates"]:
@@ -72,7 +73,7 @@ def comparison(found: dict[str, Any], *, as_json: bool) -> None:
                 typer.echo(f"{what} {change}: {', '.join(found[what][change])}")
     if found["features"]["is_reordered"]:
         typer.echo("features: in another order")
-    for what in ("metrics", "thresholds", "gates", "tables", "definition", "libraries", "graph"):
+    for what in ("metrics", "thresholds", "gates", "tables", "definition", "libraries", "graph", "cuda_graph"):
         rows = [[name, _cell(pair[0]), _cell(pair[1])] for name, pair in found[what].items()]
         if rows:
             print_table([what, *names], rows)

@@ -30,6 +30,7 @@ def serve(
     watch: options.Watch = False,
     poll_ms: options.PollMs = 200,
     device: options.DeviceName = "auto",
+    require_cuda: options.RequireCuda = False,
     prediction_log: options.PredictionLog = None,
     cache_mb: options.CacheMb = 0.0,
     host: options.Host = "127.0.0.1",
@@ -91,7 +92,7 @@ def _config(given: dict[str, Any]) -> ServingConfig:
     as_json = given["as_json"]
     changed: dict[str, Any] = {
         "models": tuple(given["models"] or ()),
-        "device": _member(Device, given["device"], "--device"),
+        "device": _device(Device, given["device"], require_cuda=given["require_cuda"]),
         "door": _member(Door, given["door"], "--door"),
         "metrics_port": None if given["metrics_port"] < 0 else given["metrics_port"],
         "response_cache_bytes": _cache_bytes(given["cache_mb"]),
@@ -123,6 +124,15 @@ def _member(kind: Any, value: str, option: str) -> Any:
     if value not in allowed:
         raise InvalidInputError(f"{option} is '{value}'; allowed: {', '.join(allowed)}")
     return kind(value)
+
+
+def _device(kind: Any, value: str, *, require_cuda: bool) -> Any:
+    from headrace.core.errors import InvalidInputError
+
+    device = _member(kind, value, "--device")
+    if require_cuda and device is kind.CPU:
+        raise InvalidInputError("--require-cuda and --device cpu contradict each other")
+    return kind.CUDA if require_cuda else device
 
 
 def _cache_bytes(megabytes: float) -> int:

@@ -26,6 +26,9 @@ PollMs = Annotated[int, typer.Option(help="How often to look for changes of mode
 DeviceName = Annotated[
     str, typer.Option(help="auto, cpu, or cuda, which refuses to start without it.", rich_help_panel=_MODELS)
 ]
+RequireCuda = Annotated[
+    bool, typer.Option("--require-cuda", help="The same as --device cuda, in words.", rich_help_panel=_MODELS)
+]
 PredictionLog = Annotated[
     Path | None,
     typer.Option(help="Folder of the prediction log; without it predictions are not logged.", rich_help_panel=_MODELS),

@@ -18,6 +18,7 @@ class Settings:
     Attributes:
         home: folder of the embedded registry, ledger and packages (`HEADRACE_HOME`).
         threads: compute threads (`HEADRACE_THREADS`; default: the CPUs this process may use, cgroup quota included).
+        device: where features are computed, `auto`, `cpu` or `cuda` (`HEADRACE_DEVICE`).
         log_format: `auto` (console on a terminal, else JSON), `console` or `json` (`HEADRACE_LOG_FORMAT`).
         mlflow_uri: MLflow server that runs and versions are mirrored to, `http://` or `https://`, with user and
             password where it asks for them (`HEADRACE_MLFLOW_URI`); empty: no mirror.
@@ -38,17 +39,22 @@ class Settings:
     packages: str | None = None
     trusted_keys: tuple[Path, ...] = ()
     signing_key: Path | None = None
+    device: str = "auto"
 
 
 def load_settings(*, home: Path | None = None) -> Settings:
     """Read the environment.
 
     Raises:
-        InvalidInputError: `HEADRACE_THREADS`, `HEADRACE_LOG_FORMAT` or `HEADRACE_MLFLOW_URI` is not what is allowed.
+        InvalidInputError: `HEADRACE_THREADS`, `HEADRACE_DEVICE`, `HEADRACE_LOG_FORMAT` or `HEADRACE_MLFLOW_URI` is not
+            what is allowed.
     """
     threads = os.environ.get("HEADRACE_THREADS")
     if threads is not None and (not threads.isdigit() or int(threads) < 1):
         raise InvalidInputError(f"HEADRACE_THREADS is '{threads}'; it must be a whole number of at least 1")
+    device = os.environ.get("HEADRACE_DEVICE", "auto")
+    if device not in {"auto", "cpu", "cuda"}:
+        raise InvalidInputError(f"HEADRACE_DEVICE is '{device}'; allowed: auto, cpu, cuda")
     log_format = os.environ.get("HEADRACE_LOG_FORMAT", "auto")
     if log_format not in {"auto", "console", "json"}:
         raise InvalidInputError(f"HEADRACE_LOG_FORMAT is '{log_format}'; allowed: auto, console, json")
@@ -59,6 +65,7 @@ def load_settings(*, home: Path | None = None) -> Settings:
         home=home or Path(os.environ.get("HEADRACE_HOME", DEFAULT_HOME)),
         threads=int(threads) if threads else cpu_budget(),
         log_format=log_format,
+        device=device,
         mlflow_uri=mlflow_uri,
         mlflow_token=os.environ.get("HEADRACE_MLFLOW_TOKEN", ""),
         registry=os.environ.get("HEADRACE_REGISTRY") or None,

@@ -78,7 +78,7 @@ def _bound(value: Any, *, up: bool = False) -> Bound | None:
     if isinstance(value, datetime):
         whole = value.replace(microsecond=value.microsecond // 1000 * 1000)
         whole += _MS if up and whole != value else timedelta(0)
-        return whole.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        return whole.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"  # four digits a year
     if isinstance(value, str):
         return value if len(value) <= _LONGEST_TEXT else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None

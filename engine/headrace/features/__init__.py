@@ -61,6 +61,7 @@ from headrace.features.definition.window_statistics import (
     Trend,
     Var,
 )
+from headrace.features.device import Devices, open_devices
 from headrace.features.encoding.fitting import fit_plan
 from headrace.features.execution import compute
 from headrace.features.explanations.explanation import Explanation, explain
@@ -78,6 +79,7 @@ __all__ = [
     "DecayedCount",
     "DecayedMean",
     "DecayedSum",
+    "Devices",
     "Diff",
     "Distinct",
     "EncoderFeature",
@@ -141,6 +143,7 @@ __all__ = [
     "min_max",
     "minimum",
     "one_hot",
+    "open_devices",
     "ordinal",
     "query_time",
     "request",

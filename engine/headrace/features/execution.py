@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from headrace.core.progress import Progress, SilentProgress
+from headrace.features.device import CPU_ONLY, Devices, open_devices
 from headrace.features.matrix import FeatureMatrix
 from headrace.features.plan import FeaturePlan
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def compute(
+def compute(  # noqa: PLR0913  # two things to say what, the rest how
     plan: FeaturePlan,
     tables: Mapping[str, pa.Table],
     *,
@@ -23,6 +24,7 @@ def compute(
     out: npt.NDArray[np.float32] | None = None,
     threads: int = 2,
     progress: Progress | None = None,
+    device: Devices | str = CPU_ONLY,
 ) -> FeatureMatrix:
     """Compute every feature of every spine row at its query time.
 
@@ -33,12 +35,18 @@ def compute(
         out: float32[n_rows, n_features], C-contiguous, to write into, so that a caller can use memory again.
         threads: worker threads; the result does not depend on their number.
         progress: where to report to.
+        device: `cpu`, `cuda` (wherever there is a kernel), `auto` (where it is faster), or what `open_devices` gave;
+            the bits are the same. What stays on the CPU, and why, is in the result's `placements`.
 
     Raises:
+        UnavailableError: `cuda` is asked for and there is no device.
         InvalidInputError: a table or column is missing, has another type than the plan says, a row has no query time,
             a sum
             leaves the exact range, or `out` has another shape or dtype.
     """
     from headrace.features.executor.run import run_plan  # here, so that definitions load without Arrow and Numba
 
-    return run_plan(plan, tables, spine=spine, out=out, threads=threads, progress=progress or SilentProgress())
+    return run_plan(
+        plan, tables, spine=spine, out=out, threads=threads, progress=progress or SilentProgress(),
+        devices=device if isinstance(device, Devices) else open_devices(device),
+    )  # fmt: skip

@@ -43,6 +43,11 @@ def model_card(
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
+def without_cuda(reason: str) -> str:
+    """A closing section for a card whose package has no graph for CUDA; empty where there is no reason."""
+    return f"\n## On a GPU\n\nThe package has no graph for CUDA, so trees run on the CPU: {reason}.\n" if reason else ""
+
+
 def _quality(evaluation: Mapping[str, Any]) -> str:
     columns = {"model": evaluation["model"], **evaluation.get("baselines", {})}
     positive = f" ({evaluation['positives']:,} positive)" if evaluation["positives"] is not None else ""

@@ -19,6 +19,7 @@ from headrace.packaging.manifest import MANIFEST_FILE, Manifest
 from headrace.packaging.signature import Signature
 
 MODEL_FILE = "model.onnx"
+CUDA_MODEL_FILE = "model.cuda.onnx"  # in packages whose forest was written as tensor operations too
 PLAN_FILE = "plan.json"
 SCHEMA_FILE = "schema.json"
 SIGNATURE_FILE = "signature.json"
@@ -59,6 +60,7 @@ class PackageContents:
         lineage: snapshots, code commit, seeds, library versions.
         sbom: CycloneDX bill of materials.
         model_card: Markdown for people.
+        cuda_model: the same forest as tensor operations, for CUDA; None where there is no such graph.
     """
 
     name: str
@@ -71,6 +73,7 @@ class PackageContents:
     lineage: JsonDocument
     sbom: JsonDocument
     model_card: str
+    cuda_model: bytes | None = None
 
     def files(self) -> dict[str, bytes]:
         """Encode every file but the manifest.
@@ -88,7 +91,8 @@ class PackageContents:
             SBOM_FILE: self.sbom,
         }
         encoded = {path: _encode(path, document) for path, document in documents.items()}
-        return encoded | {MODEL_FILE: self.model, MODEL_CARD_FILE: self.model_card.encode()}
+        second = {} if self.cuda_model is None else {CUDA_MODEL_FILE: self.cuda_model}
+        return encoded | {MODEL_FILE: self.model, MODEL_CARD_FILE: self.model_card.encode()} | second
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,11 @@ class Package:
     def model(self) -> bytes:
         """The ONNX graph."""
         return self.files[MODEL_FILE]
+
+    @property
+    def cuda_model(self) -> bytes | None:
+        """The second ONNX graph, of tensor operations that CUDA has; None in packages without one."""
+        return self.files.get(CUDA_MODEL_FILE)
 
     @property
     def plan_text(self) -> str:

@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Any
 
 from headrace.core.hashing import digest_bytes
+from headrace.packaging.package import CUDA_MODEL_FILE
 
 SPEC_VERSION = "1.6"
 # What makes a model and what answers with it; a distribution that is not installed is left out with its requirements.
@@ -22,12 +23,15 @@ _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?[^;
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
-def bill_of_materials(name: str, model: bytes, *, roots: Iterable[str] = ROOTS) -> dict[str, Any]:
+def bill_of_materials(
+    name: str, model: bytes, *, cuda_model: bytes | None = None, roots: Iterable[str] = ROOTS
+) -> dict[str, Any]:
     """Describe a model and the distributions under it.
 
     Args:
         name: the model's name.
         model: its graph; the component is named by its digest.
+        cuda_model: the same model as a second graph, a file of the component; None where there is none.
         roots: distributions to start from; what they require and is installed follows.
 
     Returns:
@@ -45,7 +49,8 @@ def bill_of_materials(name: str, model: bytes, *, roots: Iterable[str] = ROOTS) 
                 "type": "machine-learning-model",
                 "bom-ref": model_reference,
                 "name": name,
-                "hashes": [{"alg": "SHA-256", "content": digest_bytes(model)}],
+                "hashes": _hashes(model),
+                **({} if cuda_model is None else {"components": [_file(CUDA_MODEL_FILE, cuda_model)]}),
             }
         },
         "components": [_component(key, installed[key], references[key]) for key in sorted(installed)],
@@ -69,6 +74,14 @@ def library_versions(names: Iterable[str]) -> dict[str, str]:
     """Versions of installed distributions, for lineage; those not installed are left out."""
     found = {name: _find(name) for name in names}
     return {name: distribution.version for name, distribution in sorted(found.items()) if distribution is not None}
+
+
+def _file(name: str, content: bytes) -> dict[str, Any]:
+    return {"type": "file", "name": name, "hashes": _hashes(content)}
+
+
+def _hashes(content: bytes) -> list[dict[str, str]]:
+    return [{"alg": "SHA-256", "content": digest_bytes(content)}]
 
 
 def _component(key: str, distribution: metadata.Distribution, reference: str) -> dict[str, Any]:

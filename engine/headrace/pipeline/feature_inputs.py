@@ -67,7 +67,7 @@ def open_features(path: Path, *, tables: Sequence[str], home: Path, name: str | 
         SourceError: a file cannot be read.
     """
     declared = load_features(path, name=name)
-    sources: dict[str, Source] = _stored_tables(home)
+    sources: dict[str, Source] = stored_tables(home)
     for given in tables:
         table, _, file = given.partition("=")
         if not table or not file:
@@ -111,7 +111,7 @@ def _is_project(value: Any) -> bool:
     return module is not None and isinstance(value, module.Project)
 
 
-def _stored_tables(home: Path) -> dict[str, Source]:
+def stored_tables(home: Path) -> dict[str, Source]:
     """The tables of the last run, in the versions that it validated; none where nothing was ever run."""
     workspace = Workspace(home)
     record = workspace.stage_record("validate")

@@ -14,9 +14,15 @@ from headrace.core.errors import FailedCheckError
 from headrace.core.files import staged_directory
 from headrace.monitoring import Baseline, build_baseline
 from headrace.packaging import ModelVersion, PackageContents, Signature, build_package
-from headrace.packaging.export import ExportReport, export_lightgbm, verify_export
+from headrace.packaging.export import (
+    ExportReport,
+    SecondGraph,
+    export_lightgbm,
+    make_second_graph,
+    verify_export,
+)
 from headrace.packaging.lineage import Lineage, TableRead
-from headrace.packaging.model_card import model_card
+from headrace.packaging.model_card import model_card, without_cuda
 from headrace.packaging.sbom import bill_of_materials
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import Dataset
@@ -38,12 +44,14 @@ class Packed:
         export: leaves and predictions of the graph against LightGBM's.
         size_bytes: of all files together.
         files: JSON data: name, digest and size of each file.
+        cuda_graph: JSON data: `size_bytes` of the second graph, or the `reason` why there is none.
     """
 
     version: ModelVersion
     export: ExportReport
     size_bytes: int
     files: list[dict[str, Any]]
+    cuda_graph: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,27 +92,13 @@ def pack_model(context: RunContext, job: PackingJob) -> Packed:
     Raises:
         FailedCheckError: the exported graph is not the model.
     """
-    name, trained = context.project.model.name, job.trained
+    name = context.project.model.name
     with context.progress.step(f"package {name}", total=3) as step:
         step.note("exact export")
-        graph = export_lightgbm(trained.booster, num_iteration=trained.best_iteration, calibrator=trained.calibrator)
-        rows = test_rows(job.dataset, job.split.masks(job.dataset.times), trained.names)
-        report = verify_export(
-            trained.booster,
-            graph,
-            rows,
-            run=_runner(),
-            num_iteration=trained.best_iteration,
-            calibrator=trained.calibrator,
-        )
-        if report.leaf_mismatches or report.max_scaled_diff > MAX_ABS_DIFF:
-            raise FailedCheckError(
-                f"the exported graph is not the model: {report.leaf_mismatches} rows in other leaves, largest "
-                f"difference {report.max_scaled_diff:.2e} (allowed {MAX_ABS_DIFF:.0e})"
-            )
+        graph, second, report = _export(job, cuda_graph=context.project.model.cuda_graph)
         step.advance()
         step.note("reference statistics")
-        contents = _contents(context, job, graph)
+        contents = _contents(context, job, graph, second)
         step.advance()
         step.note("register")
         with staged_directory(context.workspace.exchange / "package", replace=True) as staged:
@@ -115,10 +109,28 @@ def pack_model(context: RunContext, job: PackingJob) -> Packed:
         {"name": path, "digest": entry.digest, "size_bytes": len(package.files[path])}
         for path, entry in sorted(package.manifest.files.items())
     ]
-    return Packed(version, report, sum(map(len, package.files.values())), files)
+    made = {"reason": second.reason} if second.model is None else {"size_bytes": len(second.model)}
+    return Packed(version, report, sum(map(len, package.files.values())), files, made)
 
 
-def _contents(context: RunContext, job: PackingJob, graph: bytes) -> PackageContents:
+def _export(job: PackingJob, *, cuda_graph: bool) -> tuple[bytes, SecondGraph, ExportReport]:
+    """Both graphs, the first held against LightGBM on every test row, the second against the first on some."""
+    trained = job.trained
+    used: dict[str, Any] = {"num_iteration": trained.best_iteration, "calibrator": trained.calibrator}
+    graph = export_lightgbm(trained.booster, **used)
+    rows, run = test_rows(job.dataset, job.split.masks(job.dataset.times), trained.names), _runner()
+    report = verify_export(trained.booster, graph, rows, run=run, **used)
+    if report.leaf_mismatches or report.max_scaled_diff > MAX_ABS_DIFF:
+        raise FailedCheckError(
+            f"the exported graph is not the model: {report.leaf_mismatches} rows in other leaves, largest "
+            f"difference {report.max_scaled_diff:.2e} (allowed {MAX_ABS_DIFF:.0e})"
+        )
+    if not cuda_graph:
+        return graph, SecondGraph(None, "the model's definition says cuda_graph=False"), report
+    return graph, make_second_graph(trained.booster, graph, rows, run=run, **used), report
+
+
+def _contents(context: RunContext, job: PackingJob, graph: bytes, second: SecondGraph) -> PackageContents:
     project = context.project
     signature = Signature.of_matrix(job.trained.names, outputs=job.trained.settings.n_classes)
     lineage = Lineage(
@@ -141,14 +153,16 @@ def _contents(context: RunContext, job: PackingJob, graph: bytes) -> PackageCont
         baseline=_with_score(job, project.model.classes).to_json(),
         evaluation=job.evaluation,
         lineage=lineage.to_json(),
-        sbom=bill_of_materials(project.model.name, graph),
+        sbom=bill_of_materials(project.model.name, graph, cuda_model=second.model),
         model_card=model_card(
             project.model.name,
             description=project.question or f"A model of project {project.name}.",
             evaluation=job.evaluation,
             lineage=lineage,
             signature=signature,
-        ),
+        )
+        + without_cuda(second.reason),
+        cuda_model=second.model,
     )
 
 
@@ -169,12 +183,12 @@ def _with_score(job: PackingJob, classes: Sequence[str | int]) -> Baseline:
 
 def _runner() -> Any:
     """Runs graphs through the server's own runtime; a graph's session is kept from chunk to chunk."""
-    sessions: dict[int, Session] = {}
+    sessions: dict[bytes, Session] = {}  # by content: an object's id may be another's once it is gone
 
     def run(model: bytes, rows: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        session = sessions.get(id(model))
+        session = sessions.get(model)
         if session is None:
-            session = sessions.setdefault(id(model), Session(model, device=Device.CPU, name="verification"))
+            session = sessions.setdefault(model, Session(model, device=Device.CPU, name="verification"))
         return session.run((rows,))[0]
 
     return run

@@ -16,6 +16,7 @@ from headrace.serving.config import ReadyInfo, ServingConfig
 from headrace.serving.lifetime import announce, open_http_port, stop_on_signals
 from headrace.serving.models.source import ModelSource, open_source
 from headrace.serving.ports import check_ports
+from headrace.serving.runtime.placement import demand
 from headrace.serving.telemetry.http_port import HttpPort
 from headrace.serving.telemetry.probes import Phase, Probes
 
@@ -93,6 +94,7 @@ class Server:
     def _open(self) -> tuple[Assembly, int]:
         config = self._config
         check_ports(config)
+        demand(config.device)
         if config.metrics_port is not None:
             self._metrics = open_http_port(config, self._probes, self._collect)
         self._source = self._source or open_source(config)

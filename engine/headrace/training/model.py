@@ -56,6 +56,7 @@ class Model:
         sensitive: spine columns whose groups decisions are judged by for fairness; columns of `Fair` gates are added.
         data_study: train on parts of the training rows too, and say what more rows would bring and which months help;
             costs some ten trainings.
+        cuda_graph: package the trees as tensor operations too, so that ONNX Runtime can run them on a GPU.
         seed: of every random draw.
     """
 
@@ -83,6 +84,7 @@ class Model:
     threshold: ThresholdRule | None = None
     sensitive: Sequence[str] = ()
     data_study: bool = False
+    cuda_graph: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -204,4 +206,5 @@ class Model:
             "slice_by": list(self.slice_columns),
             "naive_by": list(self.naive_by),
             **{name: value for name, value in extras.items() if value},
+            **({} if self.cuda_graph else {"cuda_graph": False}),
         }

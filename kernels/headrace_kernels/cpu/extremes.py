@@ -16,9 +16,9 @@ import numpy as np
 
 from headrace_kernels.arrays import Statistic, StatisticRequest, ValueColumn, WindowFrames
 from headrace_kernels.cpu.jit import kernel, leading_zeros, wrapping
-from headrace_kernels.cpu.moments import slot_tables
 from headrace_kernels.cpu.summed_columns import MOST_LEVELS, Kinds, Marks, SummedColumn
 from headrace_kernels.dtypes import Flags, Floats, Integers, Positions, Starts, Times
+from headrace_kernels.slots import slot_tables
 
 _STATISTICS = (Statistic.MIN, Statistic.MAX, Statistic.RANGE)
 

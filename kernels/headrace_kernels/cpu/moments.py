@@ -13,9 +13,7 @@ n*Q - S*S fits 127; prefix sums may wrap, their differences do not.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -23,6 +21,7 @@ from headrace_kernels.arrays import Statistic, StatisticRequest, WindowFrames
 from headrace_kernels.cpu.jit import inlined, kernel, leading_zeros, multiply_high, wrapping
 from headrace_kernels.cpu.summed_columns import Marks, SummedColumn, Unsigned
 from headrace_kernels.dtypes import Floats, Integers, Positions
+from headrace_kernels.slots import slot_tables
 
 _SUMS = (Statistic.SUM, Statistic.MEAN)
 _VARIANCES = (Statistic.VAR, Statistic.STD)
@@ -107,37 +106,6 @@ def _aggregate_sums(
         else:
             _move_squares(low, high, frames.moves, frames.move_ends, *squares)
         _write_variances(values, marks, totals, *squares, unit, slots, empty, out)
-
-
-def slot_tables(
-    requests: tuple[StatisticRequest, ...], statistics: tuple[Statistic, ...]
-) -> tuple[tuple[Integers, Floats], ...]:
-    """Which row of the output each statistic goes to, or -1, and what it is where it has no value.
-
-    A statistic that is asked for twice comes in a table of its own. Tables are kept, with the signs of what stands for
-    no value: requests with 0.0 and -0.0 are equal.
-    """
-    return _slot_tables(requests, statistics, tuple([math.copysign(1.0, request.empty) for request in requests]))
-
-
-@lru_cache(maxsize=1024)
-def _slot_tables(
-    requests: tuple[StatisticRequest, ...], statistics: tuple[Statistic, ...], _signs: tuple[float, ...]
-) -> tuple[tuple[Integers, Floats], ...]:
-    waiting = [(row, request) for row, request in enumerate(requests) if request.statistic in statistics]
-    tables = []
-    while waiting:
-        slots, empty = np.full(len(statistics), -1, dtype=np.int64), np.full(len(statistics), np.nan)
-        left = []
-        for row, request in waiting:
-            which = statistics.index(request.statistic)
-            if slots[which] >= 0:
-                left.append((row, request))
-            else:
-                slots[which], empty[which] = row, request.empty
-        waiting = left
-        tables.append((slots, empty))
-    return tuple(tables)
 
 
 def _count_events(frames: WindowFrames) -> Integers:

@@ -44,7 +44,8 @@ def link_scores(scores: Scores, rule: LinkRule, predictions: npt.NDArray[np.floa
     """
     for row, own in zip(scores, predictions, strict=True):
         values = [float(score) / rule.divisor for score in row]
-        own[:] = _linked(values, rule)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            own[:] = _linked(values, rule)
 
 
 def classify_scores(
@@ -101,10 +102,13 @@ def _linked(values: list[float], rule: LinkRule) -> list[float]:
 
 
 def _power(base: float, exponent: float) -> float:
+    """As C's `pow`, which gives numbers where Python raises."""
     try:
         return math.pow(base, exponent)
     except OverflowError:
-        return math.inf
+        return -math.inf if base < 0 and exponent % 2 == 1 else math.inf
+    except ValueError:  # a root of a negative number, or a division by zero
+        return math.nan if base else math.inf
 
 
 def _transformed(scores: npt.NDArray[np.float32], transform: Transform) -> npt.NDArray[np.float32]:

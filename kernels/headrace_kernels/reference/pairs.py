@@ -80,25 +80,28 @@ def _statistic(pairs: _Pairs, request: StatisticRequest) -> float:
 
 
 def _pairs(frames: WindowFrames, left: ValueColumn, right: ValueColumn | None, kept: list[int]) -> _Pairs | None:
-    """The pairs of a window; None where one is not finite."""
-    lefts = _integers(left, kept, 0)
-    rights = _integers(right, kept, 1) if right else [int(frames.events.time[place]) for place in kept]
-    if lefts is None or rights is None:
-        return None
+    """The pairs of a window; None where one is not finite: such a pair is not rounded, and may hold anything."""
+    finite = [place for place in kept if _is_finite(left, place) and (right is None or _is_finite(right, place))]
+    lefts = _integers(left, finite, 0)
+    rights = _integers(right, finite, 1) if right else [int(frames.events.time[place]) for place in finite]
     for column, values in enumerate((lefts, rights)):
         if len(values) * (max(values, default=0) - min(values, default=0)) >= 2 * exact.LIMIT:
             raise ExactRangeError(f"{len(values)} values up to {max(values)} leave the exact range", column)
+    if len(finite) < len(kept):
+        return None
     return _Pairs(lefts, rights, 2.0**-left.bits, 2.0**-right.bits if right else 1.0)
 
 
-def _integers(column: ValueColumn, places: list[int], index: int) -> list[int] | None:
+def _integers(column: ValueColumn, places: list[int], index: int) -> list[int]:
     values = [column.values[place].item() for place in places]
-    if not all(math.isfinite(value) for value in values):
-        return None
     try:
         return [exact.to_integer(value, column.bits) for value in values]
     except OverflowError as error:
         raise ExactRangeError(str(error), index) from error
+
+
+def _is_finite(column: ValueColumn, place: int) -> bool:
+    return math.isfinite(column.values[place])
 
 
 def _valid(column: ValueColumn, place: int) -> bool:

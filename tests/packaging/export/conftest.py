@@ -10,9 +10,18 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from headrace.packaging.export import export_leaf_index, export_lightgbm, export_raw_score
+from headrace.packaging.export import (
+    export_leaf_index,
+    export_lightgbm,
+    export_raw_score,
+    export_tensor_leaf_index,
+    export_tensor_raw_score,
+    export_tensors,
+)
 from headrace.packaging.export.model_text import parse_model
+from headrace.packaging.export.tensors import Strategy
 
+TENSOR_ROWS = 10_000
 TINY = np.float32(1e-35)
 SPECIAL = np.array(
     [np.nan, 0.0, -0.0, 1e-45, -1e-45, 1e-40, -1e-38, TINY, -TINY, np.inf, -np.inf, 3e38, -3e38, 1.0, -1.0, 0.5, -0.5]
@@ -82,6 +91,7 @@ def judge(source: lightgbm.Booster | str, rows: np.ndarray, booster: lightgbm.Bo
     prediction = run_onnx(export_lightgbm(source, **used), rows)
     assert raw.dtype == np.float64
     assert prediction.dtype == np.float32
+    judge_tensors(source, rows[:TENSOR_ROWS], (leaf, raw, prediction), **used)
     expected_leaf = booster.predict(wide, pred_leaf=True, **used, **alone)
     expected_raw = booster.predict(wide, raw_score=True, **used, **alone).reshape(raw.shape)
     same = (raw == expected_raw) | (np.isnan(raw) & np.isnan(expected_raw))
@@ -92,6 +102,18 @@ def judge(source: lightgbm.Booster | str, rows: np.ndarray, booster: lightgbm.Bo
         raw=float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0)),
         prediction=largest_difference(prediction, booster.predict(wide, **used, **alone)),
     )
+
+
+def judge_tensors(
+    source: lightgbm.Booster | str, rows: np.ndarray, of_cpu: tuple[np.ndarray, ...], **used: int | None
+) -> None:
+    """Both forms as tensor operations give the bits of the CPU graphs, which are judged beside it."""
+    exports = (export_tensor_leaf_index, export_tensor_raw_score, export_tensors)
+    for strategy in Strategy:
+        for export, expected in zip(exports, of_cpu, strict=True):
+            actual = run_onnx(export(source, strategy=strategy, **used), rows)
+            assert actual.dtype == expected.dtype
+            np.testing.assert_array_equal(actual, expected[: len(rows)], err_msg=f"{export.__name__} {strategy}")
 
 
 @pytest.fixture(scope="session")

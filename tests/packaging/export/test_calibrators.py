@@ -9,7 +9,7 @@ import pytest
 
 from headrace.core.errors import CorruptedError, InvalidInputError
 from headrace.packaging.calibrator import Isotonic, Platt, calibrator_from_json
-from headrace.packaging.export import Precision, export_lightgbm, verify_export
+from headrace.packaging.export import Precision, export_lightgbm, export_tensors, verify_export
 
 
 def make_booster(rounds: int = 30, **params: object) -> lightgbm.Booster:
@@ -52,6 +52,7 @@ def test_graph_and_offline_probabilities_are_the_same_bits(calibrator, params):
         rows = make_rows(count)
         expected = calibrator.apply(booster.predict(rows.astype(np.float64), raw_score=True)).astype(np.float32)
         np.testing.assert_array_equal(run(graph, rows)[:, 0], expected)
+        np.testing.assert_array_equal(run(export_tensors(booster, calibrator=calibrator), rows)[:, 0], expected)
     report = verify_export(booster, graph, make_rows(500), run=run, calibrator=calibrator)
     assert (report.leaf_mismatches, report.max_abs_diff) == (0, 0.0)
 
@@ -68,7 +69,8 @@ def test_a_calibrated_forest_without_trees_is_a_constant():
     for calibrator in CALIBRATORS:
         rows = make_rows(5)
         expected = calibrator.apply(booster.predict(rows.astype(np.float64), raw_score=True)).astype(np.float32)
-        np.testing.assert_array_equal(run(export_lightgbm(booster, calibrator=calibrator), rows)[:, 0], expected)
+        for export in (export_lightgbm, export_tensors):
+            np.testing.assert_array_equal(run(export(booster, calibrator=calibrator), rows)[:, 0], expected)
 
 
 def test_several_outputs_and_float32_sums_are_refused():

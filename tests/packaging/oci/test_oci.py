@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import random
@@ -18,7 +19,7 @@ from headrace.core.errors import (
     UnimplementedError,
 )
 from headrace.core.hashing import canonical_json, digest_bytes
-from headrace.packaging import load_package
+from headrace.packaging import build_package, load_package
 from headrace.packaging.manifest import MANIFEST_FILE
 from headrace.packaging.oci import export_package, open_layout, read_layout
 from headrace.packaging.oci.layout import INDEX_FILE, LAYOUT_FILE, MAX_FILE_BYTES, PACKAGE_TYPE, build_layout
@@ -54,6 +55,19 @@ def relink(layout, change):
     entry |= {"digest": f"sha256:{digest_bytes(content)}", "size": len(content)}
     blobs = {name: blob for name, blob in layout.items() if name not in {path, INDEX_FILE}}
     return blobs | {INDEX_FILE: canonical_json(index), f"blobs/sha256/{digest_bytes(content)}": content}
+
+
+def test_both_graphs_are_layers_of_the_models_type(make_contents, tmp_path):
+    """A second graph travels as the first does."""
+    contents = dataclasses.replace(make_contents(), cuda_model=b"tensor operations")
+    package = build_package(tmp_path / "p", contents)
+    layout = build_layout(package, {})
+    entry = json.loads(layout[INDEX_FILE])["manifests"][0]["digest"].removeprefix("sha256:")
+    layers = json.loads(layout[f"blobs/sha256/{entry}"])["layers"]
+    named = {one["annotations"]["org.opencontainers.image.title"]: one["mediaType"] for one in layers}
+    assert named["model.cuda.onnx"] == named["model.onnx"] == "application/vnd.headrace.model.v1+onnx"
+    export_package(package, {}, tmp_path / "late.tar")
+    assert load(tmp_path / "late.tar").package.cuda_model == b"tensor operations"
 
 
 @pytest.mark.parametrize("name", ["late.tar", "late"])

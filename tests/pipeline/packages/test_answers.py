@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from headrace.core.errors import CorruptedError, InvalidInputError, NotFoundError
 from headrace.core.progress import SilentProgress
+from headrace.packaging.manifest import Manifest
+from headrace.packaging.package import write_package
 from headrace.packaging.signing import generate_keys, sign_digest
 from headrace.pipeline.packages.comparison import compare_packages
 from headrace.pipeline.packages.inspection import inspect_package
@@ -49,6 +53,31 @@ def test_two_packages_tell_what_differs(models):
     assert told["graph"]["trees"] == [10, 20]
     assert told["files"]["added"] == told["files"]["removed"] == []
     assert "model.onnx" in told["files"]["changed"]
+
+
+def test_a_second_graph_is_told_and_compared(models, tmp_path):
+    from headrace.packaging.export import export_tensors
+
+    text = (
+        "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=2\nobjective=regression\n"
+        "feature_names=a b c\n\nTree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=1\nthreshold=0.5\ndecision_type=8\n"
+        "left_child=-1\nright_child=-2\nleaf_value=1 2\n\nend of trees\n"
+    )
+    with found_package(models.workspace, "late@1") as found:
+        package = found.load()
+        assert inspect_package(found)["cuda_graph"] is None
+    files = dict(package.files) | {"model.cuda.onnx": export_tensors(text)}
+    second = dataclasses.replace(package, files=files, manifest=Manifest.of("late", files))
+    write_package(second, tmp_path / "second")
+    with (
+        found_package(models.workspace, "late@1") as first,
+        found_package(models.workspace, str(tmp_path / "second")) as two,
+    ):
+        told, compared = inspect_package(two), compare_packages(first, two)
+    assert told["cuda_graph"]["nodes"] > 3
+    assert told["cuda_graph"]["trees"] == 0
+    assert compared["files"]["added"] == ["model.cuda.onnx"]
+    assert compared["cuda_graph"]["nodes"] == [None, told["cuda_graph"]["nodes"]]
 
 
 def test_a_package_does_not_differ_from_itself_wherever_it_lies(models, tmp_path):

@@ -117,6 +117,20 @@ def test_the_package_says_that_it_was_brought_and_of_what(registry, files, rows)
     assert "not trained or evaluated by this project" in package.model_card
 
 
+def test_a_lightgbm_text_gets_a_second_graph_and_an_onnx_file_says_why_not(registry, files, rows):
+    from headrace.packaging.export import export_lightgbm
+
+    booster = train(rows)
+    package = registry.load(str(bring(registry, files(booster))))
+    graphs = (package.model, package.cuda_model)
+    scores = [Session(one, device=Device.CPU, name="late").run((rows,))[0] for one in graphs]
+    assert scores[0].tobytes() == scores[1].tobytes()
+    assert "On a GPU" not in package.model_card
+    onnx = registry.load(str(bring(registry, files(export_lightgbm(booster), name="model.onnx"))))
+    assert onnx.cuda_model is None
+    assert "trees run on the CPU: it was brought as an ONNX graph" in onnx.model_card
+
+
 def test_a_sample_gives_reference_statistics_and_none_gives_none(registry, files, rows):
     with_sample = registry.load(str(bring(registry, files(train(rows)))))
     assert Baseline.from_json(with_sample.document(BASELINE_FILE)).names == (*NAMES, "score")

@@ -7,8 +7,9 @@ This package knows no project, no store and no model.
 """
 
 from headrace.features.build.backfill import backfill
-from headrace.features.build.building import BuildResult, BuildSettings, build
+from headrace.features.build.building import BuildResult, build
 from headrace.features.build.manifest import Manifest, manifest_path
+from headrace.features.build.settings import BuildSettings
 from headrace.features.build.sources import ArrowSource, MemorySource, ParquetSource, Source, as_source
 from headrace.features.build.work import discard
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from headrace.core.errors import FailedCheckError
 from headrace.core.progress import Progress, SilentProgress
-from headrace.features.build.building import BuildResult, BuildSettings, Work, carry_out, finished, prepare
+from headrace.features.build.building import BuildResult, Work, carry_out, finished, prepare
 from headrace.features.build.manifest import Manifest
+from headrace.features.build.settings import BuildSettings
 from headrace.features.build.sources import Source
 from headrace.features.plan import FeaturePlan
 

@@ -22,43 +22,20 @@ from headrace.core.errors import (
 )
 from headrace.core.hashing import digest_json
 from headrace.core.progress import Progress, SilentProgress
-from headrace.features.build.layout import MAX_PARTITIONS, Group, TableSize, lay_out, lay_out_evenly
+from headrace.features.build.layout import Group, TableSize, lay_out, lay_out_evenly
 from headrace.features.build.manifest import Input, Manifest
 from headrace.features.build.merge import Columns, MatrixColumns, Target, merge
 from headrace.features.build.outputs import StoredColumns, check_suffix
 from headrace.features.build.parts import PartColumns
 from headrace.features.build.pieces import GroupRun
+from headrace.features.build.settings import BuildSettings
 from headrace.features.build.sources import Source, as_source
 from headrace.features.build.work import WorkFolder, recover, work_folder
+from headrace.features.device import Placement
 from headrace.features.plan import FeaturePlan
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-GIB = 1 << 30
-
-
-@dataclass(frozen=True)
-class BuildSettings:
-    """How a build may use the machine; the result does not depend on it.
-
-    Attributes:
-        memory_bytes: what the process may take altogether; larger tables are cut to fit.
-        threads: worker threads.
-        pieces: cut everything that can be cut into so many chunks or partitions, whatever fits; None cuts as needed.
-    """
-
-    memory_bytes: int = 4 * GIB
-    threads: int = 2
-    pieces: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.memory_bytes < GIB // 4:
-            raise InvalidInputError(f"memory is {self.memory_bytes:,} bytes; a build needs at least 256 MiB")
-        if self.threads < 1:
-            raise InvalidInputError(f"threads is {self.threads}; it must be at least 1")
-        if self.pieces is not None and not 1 <= self.pieces <= MAX_PARTITIONS:
-            raise InvalidInputError(f"pieces is {self.pieces}; allowed: 1 to {MAX_PARTITIONS}")
 
 
 @dataclass(frozen=True)
@@ -74,6 +51,7 @@ class BuildResult:
         pieces: chunks and partitions the work was cut into.
         resumed: pieces that an interrupted run had finished.
         restarted: whether an interrupted run's pieces were of other inputs or definitions and were removed.
+        placements: what a device computed, and what it did not, and why.
     """
 
     output: Path
@@ -84,10 +62,11 @@ class BuildResult:
     pieces: int = 0
     resumed: int = 0
     restarted: bool = False
+    placements: tuple[Placement, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As JSON data."""
-        return {**vars(self), "output": str(self.output)}
+        return {**vars(self), "output": str(self.output), "placements": [vars(each) for each in self.placements]}
 
 
 @dataclass(frozen=True)
@@ -200,7 +179,7 @@ def carry_out(work: Work, settings: BuildSettings, progress: Progress, cancelled
     groups = _groups(work, settings) if computed else ()
     cut = {"work": describe(work, 0).to_json(), "groups": [group.to_json() for group in groups]}
     with _writing(work.output), work_folder(work.output, digest_json(cut)) as folder:
-        columns, resumed = _columns(work, groups, folder, settings, progress, check)
+        columns, resumed, placements = _columns(work, groups, folder, settings, progress, check)
         with progress.step(f"writing {work.output.name}", total=work.sources[plan.spine].rows) as step:
             target = Target(folder.staged, work.output.suffix, plan, work.sources[plan.spine])
             merge(target, columns, check, step)
@@ -216,6 +195,7 @@ def carry_out(work: Work, settings: BuildSettings, progress: Progress, cancelled
         pieces=sum(group.pieces for group in groups),
         resumed=resumed,
         restarted=folder.dropped,
+        placements=placements,
     )
 
 
@@ -242,26 +222,28 @@ def _columns(
     settings: BuildSettings,
     progress: Progress,
     check: Callable[[], None],
-) -> tuple[list[Columns], int]:
-    """Where every column of the output comes from, computed as far as it was not; and how many pieces were there."""
+) -> tuple[list[Columns], int, tuple[Placement, ...]]:
+    """Where every column comes from, computed as far as it was not; pieces that were there; what ran where."""
     slot_of = {name: slot for slot, name in enumerate(work.plan.feature_names)}
     columns: list[Columns] = []
     if work.kept is not None:
         manifest, taken = work.kept
         slots = [slot_of[name] for name in taken]
         columns.append(StoredColumns(work.output, tuple(manifest.features), tuple(taken.values()), slots))
-    resumed = 0
+    resumed, placements = 0, dict[Placement, None]()
     for number, group in enumerate(groups):
         plan = work.plan.only(group.features)
-        run = GroupRun(plan, group, number, work.sources, folder, settings.threads, check, settings.memory_bytes)
+        run = GroupRun(plan, group, number, work.sources, folder, check, settings)
         slots = [slot_of[name] for name in plan.feature_names]
         if len(groups) == 1 and group.pieces == 1:
             columns.append(MatrixColumns(run.whole(progress), slots))
+            placements |= run.placements
             continue
         resumed += run.run(progress)
+        placements |= run.placements
         parts = [folder.part(number, piece) for piece in range(group.pieces)]
         columns.append(PartColumns(parts, slots, settings.memory_bytes // (8 * len(groups))))
-    return columns, resumed
+    return columns, resumed, tuple(placements)
 
 
 def _groups(work: Work, settings: BuildSettings) -> tuple[Group, ...]:

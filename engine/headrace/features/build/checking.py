@@ -15,8 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.core.progress import Progress, SilentProgress
-from headrace.features.build.building import BuildSettings, build
+from headrace.features.build.building import build
 from headrace.features.build.futures import with_more_future, with_scrambled_future, without_future
+from headrace.features.build.settings import BuildSettings
+from headrace.features.device import CPU_ONLY, Devices
 from headrace.features.execution import compute
 from headrace.features.plan import FeaturePlan
 
@@ -76,20 +78,21 @@ class CheckReport:
         }
 
 
-def check_features(
+def check_features(  # noqa: PLR0913  # what, how much of it, and how
     plan: FeaturePlan,
     tables: Tables,
     *,
     sample: int = 100,
     seed: int = 0,
     threads: int = 2,
+    devices: Devices = CPU_ONLY,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Test a plan for leaks and for parity.
 
     Leaks: for each sampled row, what it could not know at its query time is deleted, then scrambled; and a century of
     later rows is added for all of them. Not a bit of theirs may change. Parity: each sampled row alone (as a request
-    asks), one thread, the spine in another order, and a build in partitions give the bits of the batch.
+    asks), one thread, the spine in another order, a build in partitions, and CUDA devices give the bits of the batch.
 
     Cost: one computation of everything, four more, and three of a single row for each sampled one.
 
@@ -99,13 +102,14 @@ def check_features(
         sample: how many spine rows are looked at one by one; the last row is among them.
         seed: chooses them.
         threads: of the batch.
+        devices: CUDA devices to compare the CPU with.
         progress: where to report to.
 
     Raises:
         InvalidInputError: as `compute`.
     """
-    checker = _Checker(plan, tables, sample, seed, threads)
-    with (progress or SilentProgress()).step("checking", total=3 * len(checker.rows) + 4) as step:
+    checker = _Checker(plan, tables, sample, seed, BuildSettings(threads=threads, pieces=_PIECES, devices=devices))
+    with (progress or SilentProgress()).step("checking", total=3 * len(checker.rows) + 5) as step:
         lines = tuple(checker.lines(step.advance))
     return CheckReport(tuple(checker.rows.tolist()), lines, tuple(_notes(plan)))
 
@@ -113,12 +117,13 @@ def check_features(
 class _Checker:
     """The batch everything is compared with, and the sampled rows."""
 
-    def __init__(self, plan: FeaturePlan, tables: Tables, sample: int, seed: int, threads: int) -> None:
+    def __init__(self, plan: FeaturePlan, tables: Tables, sample: int, seed: int, settings: BuildSettings) -> None:
         self.plan = plan
         self.tables = dict(tables)
         self.spine = tables[plan.spine]
-        self.threads = threads
-        self.batch = compute(plan, tables, threads=threads)
+        self.threads = settings.threads
+        self.devices = settings.devices
+        self.batch = compute(plan, tables, threads=self.threads)
         self.random = np.random.default_rng(seed)
         n_rows = self.spine.num_rows
         chosen = self.random.choice(n_rows, min(sample, n_rows), replace=False) if n_rows else np.empty(0, np.int64)
@@ -141,6 +146,9 @@ class _Checker:
         yield self._compared("rows in another order", "parity", order, self._rows(self.tables, order, self.threads))
         advance()
         yield self._compared(f"built in {_PIECES} pieces", "parity", everything, self._built())
+        advance()
+        if self.devices.devices:
+            yield self._compared(f"{self.devices.names} = CPU", "parity", everything, self._on_devices())
         advance()
 
     def _one_by_one(
@@ -168,6 +176,12 @@ class _Checker:
             build(self.plan, self.tables, output, settings=BuildSettings(threads=self.threads, pieces=_PIECES))
             values: npt.NDArray[np.float32] = np.load(output)
         return values
+
+    def _on_devices(self) -> npt.NDArray[np.float32]:
+        """The matrix of the devices; where both have NaN, with the bits of the CPU's: devices write NumPy's."""
+        there = compute(self.plan, self.tables, threads=self.threads, device=self.devices).values
+        here = self.batch.values
+        return np.where(np.isnan(here) & np.isnan(there), here, there)
 
     def _compared(self, name: str, kind: str, rows: npt.NDArray[np.int64], found: npt.NDArray[np.float32]) -> CheckLine:
         expected = self.batch.values[rows]

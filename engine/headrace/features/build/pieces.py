@@ -6,7 +6,7 @@ Every piece becomes a part file. Parts that exist are not computed again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +16,12 @@ from headrace.core.progress import Progress, Step
 from headrace.features.build.access import accesses
 from headrace.features.build.layout import Group, TableSize, megabytes, working_bytes
 from headrace.features.build.parts import write_part
+from headrace.features.build.settings import BuildSettings
 from headrace.features.build.sources import Source, empty_table, read_whole, rechunked
 from headrace.features.build.work import WorkFolder
+from headrace.features.device import Placement
 from headrace.features.execution import compute
+from headrace.features.matrix import FeatureMatrix
 from headrace.features.plan import FeaturePlan
 
 if TYPE_CHECKING:
@@ -40,9 +43,9 @@ class GroupRun:
         number: of the group, in its folder's name.
         sources: the build's tables.
         work: where spills and parts go.
-        threads: for `compute`.
         check: called between pieces; raises to end the work.
-        memory_bytes: what the process may take.
+        settings: how the machine may be used.
+        placements: what `compute` said of devices, each once.
     """
 
     plan: FeaturePlan
@@ -50,9 +53,9 @@ class GroupRun:
     number: int
     sources: Mapping[str, Source]
     work: WorkFolder
-    threads: int
     check: Callable[[], None]
-    memory_bytes: int
+    settings: BuildSettings
+    placements: dict[Placement, None] = field(default_factory=dict)
 
     def run(self, progress: Progress) -> int:
         """Compute every piece that is not there yet; the number of pieces an earlier run had finished."""
@@ -73,7 +76,7 @@ class GroupRun:
             spine = read_whole(self.sources[self.plan.spine], self.plan.columns[self.plan.spine])
             tables[self.plan.spine] = spine
         self.check()
-        return compute(self.plan, tables, threads=self.threads, progress=progress).values
+        return self._compute(tables, progress=progress).values
 
     def _chunks(self, missing: list[int], step: Step) -> None:
         tables = self._kept_tables()
@@ -113,10 +116,20 @@ class GroupRun:
     ) -> None:  # fmt: skip
         import pyarrow as pa
 
-        matrix = compute(self.plan, tables, spine=spine, threads=self.threads)
+        matrix = self._compute(tables, spine=spine)
         write_part(self.work.part(self.number, piece), rows, matrix.values)
         del matrix
         pa.default_memory_pool().release_unused()
+
+    def _compute(
+        self, tables: Mapping[str, pa.Table], *, spine: pa.Table | None = None, progress: Progress | None = None
+    ) -> FeatureMatrix:
+        settings = self.settings
+        matrix = compute(
+            self.plan, tables, spine=spine, threads=settings.threads, progress=progress, device=settings.devices
+        )
+        self.placements.update(dict.fromkeys(matrix.placements))
+        return matrix
 
     def _spills(self) -> dict[str, tuple[Spill, str]]:
         """Spills by the name their table has for `compute`: one of the spine unless it is itself such a table."""
@@ -139,10 +152,11 @@ class GroupRun:
             source, columns = self.sources[table], list(self.plan.columns[table])
             row_bytes = source.size_bytes(columns) / max(1, source.rows)
             needed += working_bytes(TableSize(spill.fullest, int(row_bytes * spill.fullest)))
-        if needed > self.memory_bytes:
+        if needed > self.settings.memory_bytes:
             raise ExhaustedError(
                 f"the fullest of {self.group.pieces} partitions by {', '.join(self.group.on)} takes about "
-                f"{megabytes(needed)}, of {megabytes(self.memory_bytes)} allowed: single keys have very many rows",
+                f"{megabytes(needed)}, of {megabytes(self.settings.memory_bytes)} allowed: single keys have very many "
+                "rows",
                 hint="give more memory with --memory; the rows of one key cannot be cut",
             )
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from headrace.core.progress import Progress, SilentProgress
-from headrace.features.build.building import BuildSettings, build
+from headrace.features.build.building import build
+from headrace.features.build.settings import BuildSettings
 from headrace.features.build.specimen import specimen_plan, specimen_tables
 from headrace.features.execution import compute
 from headrace.features.plan import CalendarStep, FeaturePlan, StateStep, WindowStep

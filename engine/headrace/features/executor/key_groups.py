@@ -114,6 +114,10 @@ class KeyGroup:
         for bucket in np.argsort(-sizes, kind="stable"):
             if sizes[bucket]:
                 yield partial(self._run_bucket, int(bucket))
+        yield from self.keyless_tasks()
+
+    def keyless_tasks(self) -> Iterator[Task]:
+        """One task for the rows without a key, where there are any: nothing is cut for it."""
         keyless = np.flatnonzero(self.codes.right < 0)
         if len(keyless):
             yield partial(self._run_keyless, keyless.astype(np.int32))

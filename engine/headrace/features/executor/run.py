@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from headrace.core.errors import DefinitionError, InvalidInputError, did_you_mean
-from headrace.core.progress import Progress
+from headrace.core.progress import Progress, Step
+from headrace.features.device import Devices
+from headrace.features.executor.block_groups import BlockGroups, GroupKey, GroupWork
 from headrace.features.executor.columns import TableColumns
-from headrace.features.executor.key_groups import Block, KeyGroup, Target, Task
+from headrace.features.executor.key_groups import KeyGroup, Target, Task
 from headrace.features.executor.keys import KeyCodes, encode_keys
-from headrace.features.executor.row_values import RowValues, state_leaves
+from headrace.features.executor.row_values import RowValues
 from headrace.features.executor.spine import Spine
-from headrace.features.executor.states import StateBlock, StateKey, state_key
-from headrace.features.executor.windows import WindowBlock, block_key
 from headrace.features.matrix import FeatureMatrix
-from headrace.features.plan import (
-    FeaturePlan,
-    StateStep,
-    WindowStep,
-)
+from headrace.features.plan import FeaturePlan
+from headrace_kernels.cpu.partitions import ForEach
 from headrace_kernels.dtypes import Matrix, Times
 
-_GroupKey = tuple[str, tuple[str, ...], tuple[str, ...]]
+if TYPE_CHECKING:
+    from headrace.features.executor.device.run import DeviceRun
 
 
-def run_plan(
+def run_plan(  # noqa: PLR0913  # as `compute`
     plan: FeaturePlan,
     tables: Mapping[str, pa.Table],
     *,
@@ -38,6 +36,7 @@ def run_plan(
     out: Matrix | None,
     threads: int,
     progress: Progress,
+    devices: Devices,
 ) -> FeatureMatrix:
     """Run a plan; `compute` documents it."""
     if threads < 1:
@@ -54,26 +53,27 @@ def run_plan(
     shape = (spine_columns.n_rows, len(plan.features))
     matrix = _checked_out(out, shape)
     extra = np.empty((shape[0], len(plan.intermediates)), dtype=np.float64)
-    run = _Run(plan, columns, asking, Target(matrix, extra))
+    groups = BlockGroups(plan, columns, asking)
+    run = _Run(plan, groups, asking, Target(matrix, extra))
     with ThreadPoolExecutor(threads) as pool:
-        run.run(pool, threads, progress)
-    return FeatureMatrix(plan.feature_names, matrix, query_time)
+        run.run(pool, threads, progress, devices)
+    return FeatureMatrix(plan.feature_names, matrix, query_time, tuple(groups.placements), run.on_device)
 
 
 class _Run:
     """One execution of a plan. Slots count the matrix's columns, then the intermediates."""
 
-    def __init__(self, plan: FeaturePlan, columns: Mapping[str, TableColumns], spine: Spine, target: Target) -> None:
+    def __init__(self, plan: FeaturePlan, groups: BlockGroups, spine: Spine, target: Target) -> None:
         self.plan = plan
-        self.columns = dict(columns)
+        self.groups = groups
         self.spine = spine
         self.target = target
-        self.specs = (*plan.features, *plan.intermediates)
-        self.states: dict[StateKey, StateBlock] = {}
+        self.on_device: Any = None
+        self._device_run: DeviceRun | None = None
 
-    def run(self, pool: ThreadPoolExecutor, threads: int, progress: Progress) -> None:
+    def run(self, pool: ThreadPoolExecutor, threads: int, progress: Progress, devices: Devices) -> None:
         """Write every column of the matrix."""
-        groups = self._block_groups()
+        groups = self.groups.sort(devices, threads)
         total = len(groups) * self.spine.columns.n_rows
         with progress.step(f"features of {self.plan.name}", total=total or None) as step:
 
@@ -84,65 +84,44 @@ class _Run:
                     _drain(pool, [_plain(work, index) for index in range(count)], 4 * threads)
 
             encoding = {key: pool.submit(self._encode, key) for key in groups}
-            for key, blocks in groups.items():
+            there = self._run_on_devices(groups, encoding, devices, for_each, step)
+            for key, work in groups.items():
                 step.note(f"by {', '.join(key[2]) or 'nothing'}")
-                group = KeyGroup(_result(encoding.pop(key), encoding.values()), blocks, self.spine, self.target)
-                group.cut(for_each)
-                _drain(pool, group.tasks(), 4 * threads)
+                codes = there[key] if key in there else _result(encoding.pop(key), encoding.values())
+                if work.host:
+                    group = KeyGroup(codes, work.host, self.spine, self.target)
+                    group.cut(for_each)
+                    _drain(pool, group.tasks(), 4 * threads)
+                if work.device:
+                    keyless = KeyGroup(codes, work.device, self.spine, self.target)
+                    _drain(pool, keyless.keyless_tasks(), 4 * threads)
                 step.advance(self.spine.columns.n_rows)
-                del group
+                del codes
             step.note("columns of the row")
-            values = RowValues(self.plan, self.spine, self.target, self.states)
+            values = RowValues(self.plan, self.spine, self.target, self.groups.states)
             _drain(pool, [_plain(task) for task in values.calendar_tasks()], 4 * threads)
             values.write_dependants(step)
+            self.on_device = self._device_run.keep(there) if self._device_run and devices.keep_matrix else None
 
-    def _block_groups(self) -> dict[_GroupKey, list[Block]]:
-        windows: dict[_GroupKey, dict[tuple[str, str, bool], list[tuple[WindowStep, int]]]] = {}
-        states: dict[StateKey, list[tuple[str, int]]] = {}
-        matched: set[StateKey] = set()
-        for slot, spec in enumerate(self.specs):
-            if isinstance(spec.step, WindowStep):
-                table = self.plan.event_views[spec.step.view].table
-                group = windows.setdefault((table, spec.step.by, spec.step.on), {})
-                group.setdefault(block_key(spec.step), []).append((spec.step, slot))
-            elif isinstance(spec.step, StateStep):
-                key = (spec.step.view, spec.step.on, spec.step.tolerance_us)
-                states.setdefault(key, []).append((spec.step.column, slot))
-            for leaf in state_leaves(self.plan, spec):
-                states.setdefault(state_key(leaf), [])
-                matched.add(state_key(leaf))
-        blocks: dict[_GroupKey, list[Block]] = {}
-        for (table, by, on), members in windows.items():
-            for steps in members.values():
-                source, n_asking = self._events_of(table, steps)
-                block = WindowBlock(self.plan.event_views[steps[0][0].view], self.columns[source], steps, n_asking)
-                block.set_clocks(self.spine)
-                blocks.setdefault((source, by, on), []).append(block)
-        for asked, chosen in states.items():
-            state_view = self.plan.state_views[asked[0]]
-            state = StateBlock(state_view, self.columns[state_view.table], asked[2], chosen)
-            if asked in matched:
-                state.keep_matches(self.spine.columns.n_rows)
-            self.states[asked] = state
-            blocks.setdefault((state_view.table, state_view.keys, asked[1]), []).append(state)
-        return blocks
+    def _run_on_devices(
+        self, groups: Mapping[GroupKey, GroupWork], encoding: dict[GroupKey, Future[KeyCodes]], devices: Devices,
+        for_each: ForEach, step: Step,
+    ) -> dict[GroupKey, KeyCodes]:  # fmt: skip
+        """Let devices do their part first; what they fail at becomes the host's. Gives the codes that were needed."""
+        there = {key: work for key, work in groups.items() if work.device}
+        if not there:
+            return {}
+        from headrace.features.executor.device.run import DeviceRun
 
-    def _events_of(self, table: str, steps: Sequence[tuple[WindowStep, int]]) -> tuple[str, int]:
-        """The table that a block reads, and how many rows that ask stand behind its events.
+        codes = {key: _result(encoding.pop(key), encoding.values()) for key in there}
+        self._device_run = DeviceRun(devices, self.spine, self.target, for_each)
+        self._device_run.run(there, codes, step)
+        self.groups.placements.extend(self._device_run.placements)
+        return codes
 
-        A row that counts itself is found among the events where the spine is their table; otherwise it brings its own
-        values along.
-        """
-        asks_itself = any(step.span.include_current for step, _ in steps)
-        if not asks_itself or self.columns[table] is self.spine.columns:
-            return table, 0
-        together = f"{table} and the rows that ask"
-        if together not in self.columns:
-            self.columns[together] = self.columns[table].followed_by(self.spine.columns)
-        return together, self.spine.columns.n_rows
-
-    def _encode(self, key: _GroupKey) -> KeyCodes:
-        return encode_keys(self.columns[key[0]], key[1], self.spine.columns, key[2])
+    def _encode(self, key: GroupKey) -> KeyCodes:
+        columns = self.groups.columns
+        return encode_keys(columns[key[0]], key[1], self.spine.columns, key[2])
 
 
 def _checked_out(out: Matrix | None, shape: tuple[int, int]) -> Matrix:

@@ -88,6 +88,15 @@ def request_of(step: WindowStep) -> StatisticRequest:
     return StatisticRequest(statistic, step.parameter or 0.0, empty)
 
 
+def out_of_range(view: str, sources: Sequence[Source], error: ExactRangeError) -> InvalidInputError:
+    """What to tell of values that exact sums cannot hold."""
+    name = sources[min(error.column, len(sources) - 1)].of
+    return InvalidInputError(
+        f"column '{name}' of '{view}': {error}",
+        hint=f"declare a coarser step: EventTable('{view}', ..., resolution=2**-7), for example",
+    )
+
+
 class BucketColumns:
     """The values that a bucket's statistics read, by place, each gathered when it is first asked for.
 
@@ -125,11 +134,7 @@ class BucketColumns:
         try:
             self._write(family, frames, sources, requests, out)
         except ExactRangeError as error:
-            name = sources[min(error.column, len(sources) - 1)].of
-            raise InvalidInputError(
-                f"column '{name}' of '{self._view}': {error}",
-                hint=f"declare a coarser step: EventTable('{self._view}', ..., resolution=2**-7), for example",
-            ) from error
+            raise out_of_range(self._view, sources, error) from error
 
     def _write(
         self, family: Family, frames: WindowFrames, sources: Sequence[Source], requests: Sequence[StatisticRequest],

@@ -34,7 +34,7 @@ _NONE: Positions = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class _Statistics:
+class SpanStatistics:
     """What one kernel call writes: statistics of the same values over one span, to neighbouring lines of the block."""
 
     family: Family
@@ -81,14 +81,14 @@ class WindowBlock:
             self.times = _hide(self.times, events, view.available_at, n_asking)
         self.event_time = view.event_time
         self.slots: list[int] = []
-        self.spans: dict[WindowSpan, list[_Statistics]] = {}
+        self.spans: dict[WindowSpan, list[SpanStatistics]] = {}
         for members in _kernel_calls(steps):
             chosen = max((step for step, _ in members), key=lambda step: len(step.columns))
             requests = tuple(request_of(step) for step, _ in members)
-            statistics = _Statistics(family_of(chosen), sources_of(chosen), requests, len(self.slots))
+            statistics = SpanStatistics(family_of(chosen), sources_of(chosen), requests, len(self.slots))
             self.spans.setdefault(chosen.span, []).append(statistics)
             self.slots += [slot for _, slot in members]
-        self._clocks: Mapping[str, LocalClock] = {}
+        self.clocks: Mapping[str, LocalClock] = {}
 
     def set_clocks(self, spine: Spine) -> None:
         """Find the offsets of the zones that calendar windows need."""
@@ -96,7 +96,7 @@ class WindowBlock:
         if zones and len(spine.query_time):
             longest = max((span.months + 1) * 31 + span.days + 370 for span in self.spans) * 86_400_000_000
             first, last = int(spine.query_time.min()) - longest, int(spine.query_time.max())
-            self._clocks = {zone: LocalClock(zone, first, last) for zone in zones}
+            self.clocks = {zone: LocalClock(zone, first, last) for zone in zones}
 
     def queries_are_events(self, spine: Spine) -> bool:
         """Whether the events in time order are the queries in time order, moved by the query's offset."""
@@ -116,7 +116,7 @@ class WindowBlock:
         events = prepared.events
         last = frames.bound_visible(events, queries)
         for span, statistics in self.spans.items():
-            clock = self._clocks.get(span.tz) if span.tz is not None else None
+            clock = self.clocks.get(span.tz) if span.tz is not None else None
             first = first_places(span, events, queries, last, clock)
             extra = self._own_events(events, queries) if span.include_current else _NONE
             moves, ends = _NONE, _NONE

@@ -12,14 +12,23 @@ from headrace.packaging.export.export import (
     export_raw_score,
 )
 from headrace.packaging.export.graph import Precision
-from headrace.packaging.export.verify import ExportReport, verify_export
+from headrace.packaging.export.second_graph import SecondGraph, make_second_graph
+from headrace.packaging.export.tensors import export_tensor_leaf_index, export_tensor_raw_score, export_tensors
+from headrace.packaging.export.verify import ExportReport, TensorReport, verify_export, verify_tensors
 
 __all__ = [
     "BoosterLike",
     "ExportReport",
     "Precision",
+    "SecondGraph",
+    "TensorReport",
     "export_leaf_index",
     "export_lightgbm",
     "export_raw_score",
+    "export_tensor_leaf_index",
+    "export_tensor_raw_score",
+    "export_tensors",
+    "make_second_graph",
     "verify_export",
+    "verify_tensors",
 ]

@@ -65,22 +65,38 @@ def export_lightgbm(  # noqa: PLR0913  predict's own arguments, and what is made
         UnimplementedError: an objective whose output transformation is not known.
     """
     plain = load_forest(source, start_iteration=start_iteration, num_iteration=num_iteration)
-    if calibrator is not None and (plain.outputs > 1 or precision is not Precision.FLOAT64):
+    if calibrator is not None and precision is not Precision.FLOAT64:
         raise InvalidInputError("a calibrator is for models of one output, with sums in float64")
     forest = with_offset(plain, calibrator)
     graph = Graph(input_name, forest.n_features, _arithmetic(forest, precision))
     raw = _add_raw_scores(graph, forest)
     if graph.element_type != FLOAT64:
         raw = graph.cast(raw, FLOAT64)
-    if forest.average and calibrator is None:  # calibrators are fitted to raw scores, which are sums
+    prediction = add_prediction(graph, raw, plain, calibrator, offset_is_in=forest is not plain)
+    return graph.serialize(prediction, name=output_name, element_type=FLOAT32, width=forest.outputs)
+
+
+def add_prediction(graph: Graph, raw: str, forest: Forest, calibrator: Calibrator | None, *, offset_is_in: bool) -> str:
+    """Add what turns raw scores, float64[n_rows, outputs], into predictions, float32 of the same shape.
+
+    Args:
+        graph: the graph to add to.
+        raw: name of the sums.
+        forest: the model as it was trained.
+        calibrator: as in `export_lightgbm`.
+        offset_is_in: whether the sums hold a Platt curve's offset.
+
+    Raises:
+        InvalidInputError: a calibrator for several outputs.
+        UnimplementedError: an objective whose output transformation is not known.
+    """
+    if calibrator is not None:  # fitted to raw scores, which are sums even where predictions are averages
+        if forest.outputs > 1:
+            raise InvalidInputError("a calibrator is for models of one output, with sums in float64")
+        return graph.cast(add_calibration(graph, raw, calibrator, offset_is_in=offset_is_in), FLOAT32)
+    if forest.average:
         raw = graph.add("Div", raw, graph.constant(np.array(float(forest.iterations))))
-    if calibrator is not None:
-        prediction = add_calibration(graph, raw, calibrator, offset_is_in=forest is not plain)
-    else:
-        prediction = add_link(graph, raw, parse_objective(forest.objective))
-    return graph.serialize(
-        graph.cast(prediction, FLOAT32), name=output_name, element_type=FLOAT32, width=forest.outputs
-    )
+    return graph.cast(add_link(graph, raw, parse_objective(forest.objective)), FLOAT32)
 
 
 def export_raw_score(

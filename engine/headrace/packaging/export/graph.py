@@ -50,6 +50,14 @@ class Graph:
         self.nodes.append(helper.make_node(operator, list(inputs), [output], domain=domain, **attributes))
         return output
 
+    def split(self, value: str, sizes: list[int], *, axis: int) -> list[str]:
+        """Cut a value into parts along an axis and return their names."""
+        if len(sizes) == 1:
+            return [value]
+        outputs = [f"split_{len(self.nodes)}_{part}" for part in range(len(sizes))]
+        self.nodes.append(helper.make_node("Split", [value, self.axes(*sizes)], outputs, axis=axis))
+        return outputs
+
     def constant(self, value: npt.NDArray[Any]) -> str:
         """Add an initializer and return its name."""
         name = f"constant_{len(self.constants)}"
@@ -87,8 +95,23 @@ class Graph:
         shape = self.add("Concat", count, self.axes(width), axis=0)
         return self.add("ConstantOfShape", shape, value=numpy_helper.from_array(element.reshape(1)))
 
+    def drop_unused(self, value: str) -> None:
+        """Forget the nodes and constants that do not lead to a value."""
+        needed, kept = {value}, []
+        for node in reversed(self.nodes):
+            if not needed.isdisjoint(node.output):
+                needed.update(node.input)
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.constants = [one for one in self.constants if one.name in needed]
+
     def serialize(self, value: str, *, name: str, element_type: int, width: int) -> bytes:
         """Finish: `value` becomes the only output, [-1, width], under `name`."""
+        model = self.finish(value, name=name, element_type=element_type, width=width)
+        return bytes(model.SerializeToString(deterministic=True))
+
+    def finish(self, value: str, *, name: str, element_type: int, width: int) -> onnx.ModelProto:
+        """As `serialize`, for those who look at the model or add to it."""
         self.nodes.append(helper.make_node("Identity", [value], [name]))
         graph = helper.make_graph(
             self.nodes,
@@ -98,5 +121,4 @@ class Graph:
             initializer=self.constants,
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="headrace")
-        return bytes(model.SerializeToString(deterministic=True))
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="headrace")

@@ -1,4 +1,4 @@
-"""Check an export against LightGBM itself, row by row: same leaves, same predictions.
+"""Check an export against LightGBM itself, row by row: same leaves, same predictions; and its second graph against it.
 
 The inference runtime is passed in, since it has its one door elsewhere.
 """
@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from headrace.core.errors import InvalidInputError
 from headrace.packaging.calibrator import Calibrator
-from headrace.packaging.export.export import BoosterLike, export_leaf_index
+from headrace.packaging.export.export import BoosterLike, export_leaf_index, export_raw_score
+from headrace.packaging.export.tensors import export_tensor_leaf_index, export_tensor_raw_score
 
 Rows = npt.NDArray[np.float32]
 Run = Callable[[bytes, Rows], npt.NDArray[Any]]
@@ -80,6 +81,53 @@ def verify_export(  # noqa: PLR0913  predict's own arguments, and what is made o
         largest = max(largest, max_abs_difference(answered, expected))
         scaled = max(scaled, max_scaled_difference(answered, expected))
     return ExportReport(rows=len(rows), leaf_mismatches=mismatches, max_abs_diff=largest, max_scaled_diff=scaled)
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """How far tensor operations are from the graph that was held against LightGBM.
+
+    Attributes:
+        rows: rows compared.
+        leaves: (row, tree) pairs that ended in another leaf.
+        raw_scores: raw scores that differ in any bit; two NaN do not.
+        predictions: predictions that differ in any bit.
+    """
+
+    rows: int
+    leaves: int
+    raw_scores: int
+    predictions: int
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.leaves or self.raw_scores or self.predictions)
+
+
+def verify_tensors(
+    source: BoosterLike | str, model: bytes, tensors: bytes, rows: Rows, *, run: Run, num_iteration: int | None = None
+) -> TensorReport:
+    """Compare a forest as tensor operations with the tree graph of the same model, bit for bit.
+
+    Args:
+        source: the booster or model text of both.
+        model: the tree graph, which `verify_export` holds against LightGBM.
+        tensors: what `export_tensors` wrote for the same arguments.
+        rows: float32[n_rows, n_features]; NaN and infinities allowed.
+        run: as in `verify_export`; on one device, since powers are that device's.
+        num_iteration: as in `export_lightgbm`.
+    """
+    pairs = [
+        (export_leaf_index, export_tensor_leaf_index),
+        (export_raw_score, export_tensor_raw_score),
+    ]
+    graphs = [tuple(export(source, num_iteration=num_iteration) for export in pair) for pair in pairs]
+    differ = [0, 0, 0]
+    for chunk in _chunks(rows):
+        for kind, (expected, actual) in enumerate([*graphs, (model, tensors)]):
+            differ[kind] += int(np.count_nonzero(_differences(run(actual, chunk), run(expected, chunk))))
+    return TensorReport(len(rows), *differ)
 
 
 def max_abs_difference(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:

@@ -13,7 +13,7 @@ from headrace.core.errors import CorruptedError, InvalidInputError, Unimplemente
 from headrace.core.hashing import canonical_json, digest_bytes
 from headrace.packaging.loading import read_package
 from headrace.packaging.manifest import MANIFEST_FILE
-from headrace.packaging.package import MODEL_FILE, Package
+from headrace.packaging.package import CUDA_MODEL_FILE, MODEL_FILE, Package
 from headrace.packaging.package_files import MemoryFiles
 from headrace.packaging.signatures import MAX_SIGNATURE_BYTES
 
@@ -120,7 +120,7 @@ def read_layout(files: LayoutFiles) -> Imported:
 
 
 def _layer(blobs: dict[str, bytes], name: str, content: bytes, media_type: str | None = None) -> dict[str, Any]:
-    by_name = {MODEL_FILE: MODEL_TYPE}
+    by_name = {MODEL_FILE: MODEL_TYPE, CUDA_MODEL_FILE: MODEL_TYPE}
     by_kind = TEXT_TYPE if name.endswith(".md") else DOCUMENT_TYPE
     described = _descriptor(blobs, content, media_type or by_name.get(name, by_kind))
     return described | {"annotations": {TITLE: name}}

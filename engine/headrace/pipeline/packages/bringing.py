@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +24,16 @@ from headrace.monitoring import Baseline, build_baseline
 from headrace.packaging import ModelVersion, PackageContents, Registry, Signature, TensorSpec, bill_of_materials
 from headrace.packaging.lineage import LIBRARIES
 from headrace.packaging.manifest import Manifest
+from headrace.packaging.model_card import without_cuda
 from headrace.packaging.package import Package
 from headrace.packaging.reference import check_name
 from headrace.packaging.sbom import library_versions
 from headrace.pipeline.packages.brought_schema import ASKED_AT, TABLE, BroughtSchema
 from headrace.serving.config import Device
 from headrace.serving.runtime.session import Session
+
+if TYPE_CHECKING:
+    from headrace.packaging.export import SecondGraph
 
 PICKLES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
 VERIFIED_ROWS = 2_000
@@ -55,6 +60,15 @@ class BroughtModel:
     sample: Path | None
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """What was made of a model file: `lightgbm` or `onnx`, its graph, and its graph for CUDA if there is one."""
+
+    kind: str
+    model: bytes
+    second: SecondGraph
+
+
 def bring_model(registry: Registry, brought: BroughtModel, *, progress: Progress) -> ModelVersion:
     """Make a package of a brought model and register it; the same files give the same package.
 
@@ -71,14 +85,14 @@ def bring_model(registry: Registry, brought: BroughtModel, *, progress: Progress
     sample = _read_sample(brought.sample, schema) if brought.sample is not None else None
     with progress.step(f"bring {brought.name}", total=3) as step:
         step.note("graph")
-        kind, graph = _graph(content, schema, sample)
+        taken = _graphs(content, schema, sample)
         step.advance()
-        session = Session(graph, device=Device.CPU, name=brought.name)
+        session = Session(taken.model, device=Device.CPU, name=brought.name)
         (scores,) = session.run((_rows(sample, schema),))
         step.note("reference statistics")
         baseline = _baseline(schema, sample, scores)
         step.advance()
-        contents = _contents(brought.name, schema, graph, baseline, {"kind": kind, "digest": digest_bytes(content)})
+        contents = _contents(brought.name, schema, taken, baseline, digest_bytes(content))
         files = contents.files()
         version = registry.register_package(Package(brought.model, Manifest.of(brought.name, files), files))
         step.advance()
@@ -99,19 +113,21 @@ def _read_model(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _graph(content: bytes, schema: BroughtSchema, sample: Rows | None) -> tuple[str, bytes]:
+def _graphs(content: bytes, schema: BroughtSchema, sample: Rows | None) -> _Taken:
     if content.startswith((b"tree\n", b"tree\r\n")):
-        return "lightgbm", _from_lightgbm(content, schema, sample)
+        return _from_lightgbm(content, schema, sample)
+    from headrace.packaging.export import SecondGraph
     from headrace.packaging.export.foreign import take_over
 
     try:
-        return "onnx", take_over(content, list(schema.columns), output=schema.output).model
+        model = take_over(content, list(schema.columns), output=schema.output).model
+        return _Taken("onnx", model, SecondGraph(None, "it was brought as an ONNX graph, which is served as it is"))
     except CorruptedError as error:
         raise CorruptedError(f"the file is neither a LightGBM model text nor an ONNX model: {error.message}") from error
 
 
-def _from_lightgbm(content: bytes, schema: BroughtSchema, sample: Rows | None) -> bytes:
-    from headrace.packaging.export import export_lightgbm
+def _from_lightgbm(content: bytes, schema: BroughtSchema, sample: Rows | None) -> _Taken:
+    from headrace.packaging.export import export_lightgbm, make_second_graph
     from headrace.packaging.export.model_text import parse_model
 
     try:
@@ -127,8 +143,16 @@ def _from_lightgbm(content: bytes, schema: BroughtSchema, sample: Rows | None) -
             hint="train it on integer codes, and declare the columns int64",
         )
     graph = export_lightgbm(text)
-    _verify(text, graph, _rows(sample, schema))
-    return graph
+    rows = _rows(sample, schema)[:VERIFIED_ROWS]
+    sessions: dict[bytes, Session] = {}
+
+    def run(model: bytes, chunk: Rows) -> npt.NDArray[Any]:
+        if model not in sessions:
+            sessions[model] = Session(model, device=Device.CPU, name="verification")
+        return sessions[model].run((chunk,))[0]
+
+    _verify(text, graph, rows, run)
+    return _Taken("lightgbm", graph, make_second_graph(text, graph, rows, run=run))
 
 
 def _check_names(trained: tuple[str, ...], declared: list[str]) -> None:
@@ -144,21 +168,13 @@ def _check_names(trained: tuple[str, ...], declared: list[str]) -> None:
             )
 
 
-def _verify(text: str, graph: bytes, rows: Rows) -> None:
+def _verify(text: str, graph: bytes, rows: Rows, run: Callable[[bytes, Rows], npt.NDArray[Any]]) -> None:
     """Hold the export against LightGBM itself: the same leaf in every tree, the same prediction but for float32."""
     from headrace.packaging.export import verify_export
     from headrace.training.foreign import ForeignBooster
 
-    sessions: dict[bytes, Session] = {}
-
-    def run(model: bytes, chunk: Rows) -> npt.NDArray[Any]:
-        if model not in sessions:
-            sessions[model] = Session(model, device=Device.CPU, name="verification")
-        return sessions[model].run((chunk,))[0]
-
-    rows = rows[:VERIFIED_ROWS]
     report = verify_export(ForeignBooster(text, rows), graph, rows, run=run)
-    (scores,) = sessions[graph].run((rows,))
+    scores = run(graph, rows)
     allowed = MAX_ABS_DIFF * max(1.0, float(np.nanmax(np.abs(scores), initial=0.0)))
     if report.leaf_mismatches or report.max_abs_diff > allowed:
         raise FailedCheckError(
@@ -220,12 +236,11 @@ def _baseline(schema: BroughtSchema, sample: Rows | None, scores: npt.NDArray[An
     )
 
 
-def _contents(
-    name: str, schema: BroughtSchema, graph: bytes, baseline: Baseline, brought: dict[str, str]
-) -> PackageContents:
+def _contents(name: str, schema: BroughtSchema, taken: _Taken, baseline: Baseline, digest: str) -> PackageContents:
+    brought = {"kind": taken.kind, "digest": digest}
     plan = schema.plan(name)
     features = tuple(schema.columns)
-    width = Session(graph, device=Device.CPU, name=name).outputs[0].shape[-1]
+    width = Session(taken.model, device=Device.CPU, name=name).outputs[0].shape[-1]
     signature = Signature(
         inputs=(TensorSpec("features", "FP32", (-1, len(features))),),
         outputs=(TensorSpec(SCORE, "FP32", (-1, width)),),
@@ -243,15 +258,16 @@ def _contents(
     }
     return PackageContents(
         name=name,
-        model=graph,
+        model=taken.model,
         plan=plan.to_json(),
         schema={TABLE: {"columns": {ASKED_AT: "timestamp", **schema.columns}}},
         signature=signature,
         baseline=baseline.to_json(),
         evaluation={},
         lineage=lineage,
-        sbom=bill_of_materials(name, graph),
-        model_card=_card(name, schema, brought),
+        sbom=bill_of_materials(name, taken.model, cuda_model=taken.second.model),
+        model_card=_card(name, schema, brought) + without_cuda(taken.second.reason),
+        cuda_model=taken.second.model,
     )
 
 

@@ -39,6 +39,7 @@ def compare_packages(before: FoundPackage, after: FoundPackage) -> dict[str, Any
         "code_commit": _pair(*(one.get("code_commit") for one in lineages)),
         "libraries": _side_by_side(*(one.get("libraries", {}) for one in lineages)),
         "graph": _side_by_side(outline(first.model), outline(second.model)),
+        "cuda_graph": _side_by_side(*(outline(one.cuda_model) if one.cuda_model else {} for one in (first, second))),
     }
 
 

@@ -39,6 +39,7 @@ def inspect_package(found: FoundPackage) -> dict[str, Any]:
         "signature": package.document(SIGNATURE_FILE),
         "plan": _plan(package),
         "graph": outline(package.files[MODEL_FILE]),
+        "cuda_graph": outline(package.cuda_model) if package.cuda_model is not None else None,
         "metrics": metrics(evaluation),
         "gates": gates(evaluation),
         "lineage": package.document(LINEAGE_FILE),

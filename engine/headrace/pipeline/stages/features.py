@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.core.files import staged_directory
 from headrace.features import FeaturePlan, compile_plan, compute, fit_plan
+from headrace.features.device import open_devices
 from headrace.pipeline.context import RunContext
 from headrace.pipeline.dataset import (
     MATRIX_FILE,
@@ -51,17 +52,21 @@ class FeaturesStage:
         read_s = context.clock.monotonic() - started
         started = context.clock.monotonic()
         plan = _fitted(context, plan, tables)
-        matrix = compute(plan, tables, threads=context.settings.threads, progress=context.progress)
+        devices = open_devices(context.settings.device)
+        threads = context.settings.threads
+        matrix = compute(plan, tables, threads=threads, progress=context.progress, device=devices)
         compute_s = context.clock.monotonic() - started
         with staged_directory(context.workspace.features, replace=True) as staged:
             np.save(staged / MATRIX_FILE, matrix.values)
             np.save(staged / QUERY_TIME_FILE, matrix.query_time)
             (staged / PLAN_FILE).write_text(json.dumps(plan.to_json()))
         rows, columns = matrix.values.shape
+        there = sum(each.features for each in matrix.placements if each.device == "cuda")
+        where = f"{there} features on {devices.names}" if there else "cpu"
         windows = sum(feature.role == "window" for feature in plan.features)
         return StageOutcome(
             headline=f"{rows:,} x {columns}, point-in-time, {windows} over windows",
-            detail=f"computed in {compute_s:.2f} s · cpu, {context.settings.threads} threads · plan {plan.digest[:8]}",
+            detail=f"computed in {compute_s:.2f} s · {where}, {threads} threads · plan {plan.digest[:8]}",
             facts={
                 "rows": rows,
                 "features": columns,
@@ -70,6 +75,7 @@ class FeaturesStage:
                 "matrix_digest": matrix.digest,
                 "read_s": round(read_s, 3),
                 "compute_s": round(compute_s, 3),
+                "placements": [vars(each) for each in matrix.placements],
             },
         )
 

@@ -35,6 +35,7 @@ class PackageStage:
         return {
             "model": context.project.model.name,
             "question": context.project.question,
+            **({} if context.project.model.cuda_graph else {"cuda_graph": False}),
             **({"override": context.override} if failed else {}),
             **context.workspace.model_places,
         }
@@ -79,6 +80,7 @@ class PackageStage:
                 "digests": {str(packed.version.version): packed.version.digest for packed in (first, second)},
                 "size_bytes": first.size_bytes,
                 "files": first.files,
+                "cuda_graph": first.cuda_graph,
                 "rows_verified": first.export.rows,
                 "leaf_mismatches": first.export.leaf_mismatches + second.export.leaf_mismatches,
                 "max_abs_diff_export": max(first.export.max_abs_diff, second.export.max_abs_diff),

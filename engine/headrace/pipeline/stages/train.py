@@ -30,7 +30,7 @@ from headrace.training.storage import save_trained
 
 FULL, WITHOUT_WINDOWS, REFIT = "full", "without_windows", "refit"
 PARTS = (FULL, WITHOUT_WINDOWS, REFIT)
-_JUDGING = frozenset({"name", "gates", "slice_by", "naive_by", "threshold", "sensitive"})
+_JUDGING = frozenset({"name", "gates", "slice_by", "naive_by", "threshold", "sensitive", "cuda_graph"})
 
 
 class TrainStage:

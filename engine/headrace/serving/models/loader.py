@@ -14,6 +14,7 @@ from headrace.serving.models.cache import ResponseCache, VersionCache
 from headrace.serving.models.loads import LoadRecord
 from headrace.serving.models.source import Artifact, ModelSource, WantedModel
 from headrace.serving.models.version import ServedVersion, VersionIdentity
+from headrace.serving.runtime.accelerate import Acceleration
 from headrace.serving.runtime.backend import Tensor
 from headrace.serving.runtime.forest import open_forest
 from headrace.serving.runtime.open_backend import open_backend
@@ -89,6 +90,7 @@ class Loader:
             name=name,
             threads=batching.batch_threads,
             candidates=(open_forest,),
+            acceleration=Acceleration(artifact.cuda_model, lambda reason: self.loads.fell_back(model.name, reason)),
         )
         _check_width(name, session.inputs, len(artifact.features))
         identity = VersionIdentity(model.name, number, artifact.digest, artifact.features, mark=model.mark(number))

@@ -24,6 +24,11 @@ class LoadRecord:
             if placement.fell_back:
                 self._fallbacks[model, placement.reason] += 1
 
+    def fell_back(self, model: str, reason: str) -> None:
+        """Count a batch that a device failed with and the CPU answered."""
+        with self._lock:
+            self._fallbacks[model, reason] += 1
+
     def failed(self, model: str, version: int, error: HeadraceError) -> None:
         """Count a refused load under its error's code."""
         with self._lock:

@@ -91,7 +91,7 @@ class RegistrySource:
         """Load and verify a package of the registry."""
         with _readable():
             package = self._registry.load(f"{model.name}@{version}")
-        return Artifact(package.model, package.digest, package.signature.features)
+        return Artifact(package.model, package.digest, package.signature.features, package.cuda_model)
 
     def close(self) -> None:
         """Close the database; who asks from another thread meanwhile gets an error."""

@@ -23,11 +23,13 @@ class Artifact:
         model: the ONNX graph.
         digest: of the package, or of the file where there is no package.
         features: names of the columns of the first input; empty where nobody says.
+        cuda_model: the same graph as operations that CUDA has; None where there is none.
     """
 
     model: bytes
     digest: str
     features: tuple[str, ...] = ()
+    cuda_model: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from headrace.serving.models.fleet import Deployment
@@ -39,6 +40,18 @@ def metadata(deployment: Deployment, version: ServedVersion) -> pb.ModelMetadata
         inputs=[_tensor(tensor) for tensor in version.session.inputs],
         outputs=[_tensor(tensor) for tensor in version.session.outputs],
     )
+
+
+def device(deployments: Iterable[Deployment]) -> str:
+    """Where the server's models run now, as an extension of ServerMetadata: `device(cuda)`, `device(cpu)`, or with why.
+
+    A version that CUDA was asked for and that runs on the CPU goes before all others.
+    """
+    versions = [version for deployment in deployments for version in deployment.versions.values()]
+    fallen = next((version for version in versions if version.session.placement.fell_back), None)
+    if fallen is not None:
+        return f"device(cpu; {fallen.identity}: {fallen.session.placement.reason})"
+    return f"device({'cuda' if any(version.session.placement.device == 'cuda' for version in versions) else 'cpu'})"
 
 
 def config(version: ServedVersion) -> pb.ModelConfig:

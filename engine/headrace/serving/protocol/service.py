@@ -93,7 +93,8 @@ class InferenceService:
         self._manager.fleet.deployment(name)
 
     def _server_metadata(self, _request: pb.ServerMetadataRequest) -> pb.ServerMetadataResponse:
-        extensions = (*EXTENSIONS, CUDA_EXTENSION) if self._memory.has_cuda() else EXTENSIONS
+        device = description.device(list(self._manager.fleet.deployments.values()))
+        extensions = (*EXTENSIONS, *((CUDA_EXTENSION,) if self._memory.has_cuda() else ()), device)
         return pb.ServerMetadataResponse(name="headrace", version=__version__, extensions=extensions)
 
     def _model_ready(self, request: pb.ModelReadyRequest) -> pb.ModelReadyResponse:

@@ -16,10 +16,12 @@ class Placement:
     Attributes:
         device: `cuda` or `cpu`.
         reason: why not CUDA, where it was asked for; else empty.
+        nodes: how many nodes of the graph which provider of ONNX Runtime had, in words; empty where nobody asked it.
     """
 
     device: str
     reason: str = ""
+    nodes: str = ""
 
     @property
     def fell_back(self) -> bool:
@@ -58,18 +60,27 @@ class Backend(Protocol):
     """One graph, ready to run.
 
     Attributes:
-        name: `onnxruntime`, `forest`, ..., as ModelConfig and metrics show it.
         inputs: the graph's inputs.
         outputs: the graph's outputs.
-        placement: where it runs.
-        details: how it runs, as ModelConfig shows it beside its parameters: `threads`, ...
     """
 
-    name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    placement: Placement
-    details: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """What runs it now: `onnxruntime`, `forest`, ..., as ModelConfig shows it."""
+        ...
+
+    @property
+    def placement(self) -> Placement:
+        """Where it runs now: a device may fail while it serves."""
+        ...
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """How it runs now, as ModelConfig shows it beside its parameters: `threads`, ..."""
+        ...
 
     def run(self, inputs: Arrays) -> Arrays:
         """Run the graph from any thread; the answer is the caller's to keep. As `Runner.run` otherwise."""

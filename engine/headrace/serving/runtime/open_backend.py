@@ -1,20 +1,17 @@
-"""Opens a graph with whatever runs it fastest: ONNX Runtime, or a backend that gives the same bits in less time."""
+"""Opens a graph with whatever runs it fastest: ONNX Runtime, or backends that give the same bits in less time."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from headrace.core.logging import get_logger
-from headrace.serving.batching.tickets import Arrays
 from headrace.serving.config import Device
-from headrace.serving.runtime.backend import Backend, Tensor
+from headrace.serving.runtime.accelerate import Acceleration, accelerate
+from headrace.serving.runtime.backend import Backend
 from headrace.serving.runtime.session import Session
-from headrace.serving.runtime.signature import samples, zeros
-from headrace.wire.tensors import DTYPES
+from headrace.serving.runtime.signature import zeros
+from headrace.serving.runtime.trials import median_us, probes, same_bits
 
 _LOG = get_logger("serving")
 
@@ -24,8 +21,6 @@ Candidate = Callable[[bytes, str], Backend | None]
 WARM_ROWS = (1, 2, 64)
 PROBE_ROWS = (1, 7, 64)
 TRIAL_ROWS = (1, 64)
-TRIAL_S = 0.003
-"""Time for which each number of rows is tried with each backend, at least three runs."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +41,26 @@ class Trial:
 
 
 def open_backend(
-    model: bytes, *, device: Device, name: str, threads: int = 1, candidates: Sequence[Candidate] | None = None
+    model: bytes,
+    *,
+    device: Device,
+    name: str,
+    threads: int = 1,
+    candidates: Sequence[Candidate] | None = None,
+    acceleration: Acceleration | None = None,
 ) -> Backend:
-    """Open a graph, warmed, with the fastest backend that agrees with ONNX Runtime bit for bit.
+    """Open a graph, warmed, with the fastest backend that agrees with ONNX Runtime on the CPU.
 
-    Other backends are tried only on the CPU, and only where ONNX Runtime opened the graph: it is the reference, for
-    what is accepted as for what comes out.
+    Other backends are tried only where ONNX Runtime opened the graph on the CPU: it is the reference, for what is
+    accepted as for what comes out. Where a device is asked for, it comes beside the CPU, never in its place.
 
     Args:
         model: the ONNX graph.
         device: where it shall run.
         name: whose graph it is, for messages.
         threads: threads that one large batch may use.
-        candidates: other backends; None: those of this installation.
+        candidates: other backends on the CPU; None: those of this installation.
+        acceleration: what a device may use beside the graph.
 
     Raises:
         CorruptedError: the bytes are no graph that ONNX Runtime can run.
@@ -66,15 +68,16 @@ def open_backend(
         UnavailableError: CUDA is required and cannot be used.
         HeadraceError: the graph's outputs have no rows.
     """
-    session = Session(model, device=device, name=name, threads=threads)
+    session = Session(model, device=Device.CPU, name=name, threads=threads)
     warm(session)
-    if session.placement.device != "cpu":
-        return session
     offers = (candidate(model, name) for candidate in (_installed() if candidates is None else candidates))
     others = [backend for backend in offers if backend is not None]
-    if not others:
-        return session
-    return _fastest(session, [backend for backend in others if _agrees(backend, session, name)], name)
+    chosen: Backend = session
+    if others:
+        chosen = _fastest(session, [backend for backend in others if _agrees(backend, session, name)], name)
+    if device is Device.CPU:
+        return chosen
+    return accelerate(chosen, session, model, device=device, name=name, wishes=acceleration or Acceleration())
 
 
 def warm(backend: Backend) -> None:
@@ -116,57 +119,10 @@ def _difference(backend: Backend, reference: Session) -> str:
         for kind, inputs in probes(backend.inputs, rows):
             expected = reference.run(inputs)
             for run in (backend.run, runner.run):
-                if not all(map(_same_bits, run(inputs), expected)):
+                if not all(map(same_bits, run(inputs), expected)):
                     return f"it differs from ONNX Runtime with {rows} rows of {kind}"
     return ""
 
 
-def probes(tensors: Sequence[Tensor], rows: int) -> Iterable[tuple[str, Arrays]]:
-    """Rows to compare backends with: zeros, random, random with NaN and infinities, extremes of the datatype."""
-    rng = np.random.default_rng(rows)
-    plain = zeros(tensors, rows)
-    yield "zeros", plain
-    if any(tensor.datatype == "BYTES" for tensor in tensors):
-        return
-    for scale in (1.0, 100.0):
-        yield "random values", tuple((rng.standard_normal(a.shape) * scale).astype(a.dtype) for a in plain)
-    yield (
-        "extremes",
-        tuple(rng.choice(_extremes(tensor), size=a.shape) for tensor, a in zip(tensors, plain, strict=True)),
-    )
-
-
-def _extremes(tensor: Tensor) -> np.ndarray:
-    dtype = DTYPES[tensor.datatype]
-    if dtype.kind == "f":
-        info = np.finfo(dtype)
-        values = [np.nan, np.inf, -np.inf, info.max, info.min, info.tiny, -0.0, 0.0, 1.0, -1.0]
-    elif dtype.kind == "b":
-        values = [False, True]
-    else:
-        limits = np.iinfo(dtype)
-        values = [limits.min, limits.max, 0, 1]
-    return np.array(values, dtype)
-
-
-def _same_bits(found: np.ndarray, expected: np.ndarray) -> bool:
-    if found.shape != expected.shape or found.dtype != expected.dtype:
-        return False
-    return found.tolist() == expected.tolist() if found.dtype == object else found.tobytes() == expected.tobytes()
-
-
 def _try(backend: Backend) -> Trial:
-    return Trial(*(_median_us(backend, rows) for rows in TRIAL_ROWS))
-
-
-def _median_us(backend: Backend, rows: int) -> float:
-    """Time of a run, median."""
-    runner = backend.runner()
-    inputs = samples(backend.inputs, rows)
-    times: list[float] = []
-    began = time.perf_counter()
-    while len(times) < 3 or time.perf_counter() - began < TRIAL_S:
-        start = time.perf_counter()
-        runner.run(inputs)
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)) * 1e6
+    return Trial(*(median_us(backend, rows) for rows in TRIAL_ROWS))

@@ -30,13 +30,34 @@ def choose_placement(model: bytes, device: Device, providers: Sequence[str]) -> 
     """
     if device is Device.CPU:
         return Placement("cpu")
+    problem = cuda_problem(model, providers)
+    return fall_back(device, problem) if problem else Placement("cuda")
+
+
+def cuda_problem(model: bytes, providers: Sequence[str]) -> str:
+    """Why ONNX Runtime cannot run a graph on CUDA, as far as can be said before it is asked; empty where it may."""
     if CUDA_PROVIDER not in providers:
-        return fall_back(device, "this ONNX Runtime is built without CUDA")
-    if not _cuda_driver_loads():
-        return fall_back(device, "no CUDA driver: libcuda.so.1 not found")
-    if b"TreeEnsemble" in model:
-        return fall_back(device, "the graph has TreeEnsemble, which ONNX Runtime runs on the CPU only")
-    return Placement("cuda")
+        return "this ONNX Runtime is built without CUDA"
+    problem = driver_problem()
+    if not problem and b"TreeEnsemble" in model:
+        return "the graph has TreeEnsemble, which ONNX Runtime runs on the CPU only"
+    return problem
+
+
+def demand(device: Device) -> None:
+    """Refuse at once where CUDA is required and there is no driver, whatever shall be served.
+
+    Raises:
+        UnavailableError: CUDA is required.
+    """
+    problem = driver_problem() if device is Device.CUDA else ""
+    if problem:
+        fall_back(device, problem)
+
+
+def driver_problem() -> str:
+    """Why there is no CUDA driver, in words; empty where there is one. Loads nothing else."""
+    return "" if _cuda_driver_loads() else "no CUDA driver: libcuda.so.1 not found"
 
 
 def fall_back(device: Device, reason: str) -> Placement:

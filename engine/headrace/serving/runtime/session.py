@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from headrace.core.errors import CorruptedError, HeadraceError, InvalidInputError, UnimplementedError
+from headrace.core.errors import (
+    CorruptedError,
+    HeadraceError,
+    InvalidInputError,
+    UnavailableError,
+    UnimplementedError,
+)
 from headrace.serving.batching.tickets import Arrays
 from headrace.serving.config import Device
 from headrace.serving.runtime.backend import Placement, Runner
-from headrace.serving.runtime.bound import BoundRunner, bind
-from headrace.serving.runtime.placement import CPU_PROVIDER, CUDA_PROVIDER, choose_placement, fall_back
+from headrace.serving.runtime.bound import BoundRunner, bind, run_in_place
+from headrace.serving.runtime.node_placement import STRICT, in_words, nodes_by_provider, strangers
+from headrace.serving.runtime.placement import CPU_PROVIDER, CUDA_PROVIDER, choose_placement
+from headrace.serving.runtime.row_limits import rows_of_a_run
 from headrace.serving.runtime.signature import read_signature, samples, zeros
+
+if TYPE_CHECKING:
+    from headrace_kernels.cuda.device import DeviceArray
 
 _FATAL_ONLY = 4
 
 WIDE_TRIALS = (64, 256, 1024)
 """Rows with which several threads are tried against one."""
+
+CUDA_OPTIONS = {"use_tf32": "0"}
+"""TF32, which is on unless told otherwise, would round the factors of float32 products to 10 bits."""
 
 WIDE_GAIN = 1.3
 """Several threads are used from so many rows on where they take this many times less than one."""
@@ -29,6 +46,8 @@ WIDE_GAIN = 1.3
 
 class Session:
     """One graph, ready to run; safe to run from several threads.
+
+    On CUDA every node is: a graph of which ONNX Runtime would run a part on the CPU is refused.
 
     Args:
         model: the ONNX graph.
@@ -39,7 +58,7 @@ class Session:
     Raises:
         CorruptedError: the bytes are no graph that ONNX Runtime can run.
         UnimplementedError: the graph does not take rows.
-        UnavailableError: CUDA is required and cannot be used.
+        UnavailableError: CUDA cannot be used where it is required, or not for the whole graph.
     """
 
     name = "onnxruntime"
@@ -48,8 +67,7 @@ class Session:
         self._name = name
         self.placement = place(model, device)
         self._session = self._open(model, threads=1)
-        if self.placement.device == "cuda" and CUDA_PROVIDER not in self._session.get_providers():
-            self.placement = fall_back(device, "ONNX Runtime could not load its CUDA provider")
+        self._most_rows = self._rows_that_fit()
         nodes = self._session.get_inputs(), self._session.get_outputs()
         self.inputs, self.outputs, self._piece_rows = read_signature(name, *nodes)
         # Converters declare wrong rows at times ([1] for a label a row); memory is given for none of those.
@@ -70,6 +88,9 @@ class Session:
             "io_binding": "yes" if self._bound else "no",
             "rows_a_run": "any" if self._piece_rows is None else str(self._piece_rows),
         }
+        if self.placement.device == "cuda":
+            self.placement = Placement("cuda", nodes=self._verify_nodes())
+            self.details = {"cuda_nodes": self.placement.nodes, "cuda_rows_a_run": str(self._most_rows or "any")}
 
     def run(self, inputs: Arrays) -> Arrays:
         """Run the graph.
@@ -85,9 +106,27 @@ class Session:
             HeadraceError: an output does not have the rows that came in.
         """
         rows = inputs[0].shape[0]
-        if self._piece_rows is None:
+        if self._piece_rows is not None:
+            return self._run_pieces(inputs, rows, self._piece_rows)
+        most = self._most_rows
+        if most is None or rows <= most:
             return self._run_once(inputs, rows)
-        return self._run_pieces(inputs, rows, self._piece_rows)
+        starts = range(0, rows, most)
+        parts = [self._run_once(tuple(a[i : i + most] for a in inputs), min(most, rows - i)) for i in starts]
+        return tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+
+    def run_there(self, rows: DeviceArray) -> Arrays:
+        """Run a graph of one input on rows in the memory of the device it runs on; answers come to the host.
+
+        Args:
+            rows: float32[n_rows, n_features], C-contiguous.
+
+        Returns:
+            As `run`.
+        """
+        most = self._most_rows or max(1, len(rows))
+        parts = [run_in_place(self._session, rows[i : i + most]) for i in range(0, max(1, len(rows)), most)]
+        return parts[0] if len(parts) == 1 else tuple(np.concatenate(each) for each in zip(*parts, strict=True))
 
     def runner(self) -> Runner:
         """A runner for one thread."""
@@ -148,11 +187,50 @@ class Session:
         options.enable_mem_pattern = False  # it remembers a plan for every number of rows, and gains nothing
         options.log_severity_level = _FATAL_ONLY
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the CPUs are shared
-        providers = [CUDA_PROVIDER, CPU_PROVIDER] if self.placement.device == "cuda" else [CPU_PROVIDER]
+        if self.placement.device == "cuda":
+            return self._open_on_cuda(model, options)
         try:
-            return ort.InferenceSession(model, options, providers=providers)
+            return ort.InferenceSession(model, options, providers=[CPU_PROVIDER])
         except Exception as error:
             raise CorruptedError(f"{self._name}: the graph cannot be run: {_first_line(error)}") from error
+
+    def _open_on_cuda(self, model: bytes, options: ort.SessionOptions) -> ort.InferenceSession:
+        """Open the graph with every node on CUDA, and a profile under way that will tell."""
+        options.add_session_config_entry(STRICT, "1")
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(tempfile.gettempdir()) / f"headrace-nodes-{os.getpid()}-{id(self):x}")
+        try:
+            session = ort.InferenceSession(model, options, providers=[(CUDA_PROVIDER, CUDA_OPTIONS)])
+        except Exception as error:
+            raise UnavailableError(
+                f"ONNX Runtime does not run the whole graph on CUDA: {_first_line(error)}"
+            ) from error
+        return session
+
+    def _verify_nodes(self) -> str:
+        """Run a few rows and read which provider had each node.
+
+        Raises:
+            UnavailableError: one had not CUDA.
+        """
+        try:
+            self.run(zeros(self.inputs, 2))
+        except Exception as error:
+            raise UnavailableError(f"the graph fails on CUDA: {_first_line(error)}") from error
+        finally:
+            profile = Path(self._session.end_profiling())
+            nodes = nodes_by_provider(profile)
+            profile.unlink()
+        problem = strangers(nodes, CUDA_PROVIDER)
+        if problem:
+            raise UnavailableError(problem)
+        return in_words(nodes)
+
+    def _rows_that_fit(self) -> int | None:
+        """Rows of a run on CUDA; None for any number."""
+        if self.placement.device == "cpu":
+            return None
+        return rows_of_a_run(self._session.get_modelmeta().custom_metadata_map)
 
     def _widen(self, model: bytes, threads: int) -> None:
         """Open the graph with several threads too, and keep it where large batches run faster, to the same bits."""

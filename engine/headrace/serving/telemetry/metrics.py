@@ -84,7 +84,7 @@ class ServerCollector:
         yield loads
         fell_back = CounterMetricFamily(
             "headrace_device_fallbacks",
-            "Loads that asked for CUDA and run on the CPU, by reason.",
+            "Loads that asked for CUDA and run on the CPU, and batches that a device failed with, by reason.",
             labels=("model", "reason"),
         )
         for pair, count in fallbacks.items():

@@ -36,8 +36,8 @@ class ForestBackend:
 
     def __init__(self, graph: Graph, recognised: Recognised, compiled: CompiledForest, instructions: str) -> None:
         self.placement = Placement("cpu")
-        self.inputs = tuple(_tensor(value) for value in graph.inputs)
-        self.outputs = tuple(_tensor(value) for value in graph.outputs)
+        self.inputs = tuple(tensor_of(value) for value in graph.inputs)
+        self.outputs = tuple(tensor_of(value) for value in graph.outputs)
         self.details: Mapping[str, str] = {
             "instructions": instructions,
             "trees": str(len(recognised.forest.tree_root)),
@@ -127,5 +127,6 @@ def open_forest(model: bytes, name: str) -> ForestBackend | None:
     return ForestBackend(graph, recognised, compiled, available_instructions()[-1])
 
 
-def _tensor(value: Value) -> Tensor:
+def tensor_of(value: Value) -> Tensor:
+    """An input or output as backends declare it."""
     return Tensor(value.name, _DATATYPES[value.element_type], (-1, *value.shape[1:]))
