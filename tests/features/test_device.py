@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib.util
 import sys
@@ -15,12 +16,13 @@ import pytest
 import headrace.features as hr
 from headrace.core.errors import InvalidInputError, UnavailableError
 from headrace.data.types import table_dtypes
-from headrace.features import device_arrow
+from headrace.features import arrow_structures, device_arrow
 from headrace.features.build.checking import check_features
 from headrace.features.device import DeviceMode, Devices, open_devices
 from headrace.features.executor.device.group import DeviceGroup
 from headrace.features.executor.keys import KeyCodes
 from headrace.features.executor.spine import Spine
+from headrace.features.table_inputs import as_table
 from headrace_kernels.cuda import device
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "kernels" / "devices"))
@@ -228,3 +230,98 @@ def test_a_matrix_that_is_on_no_device_says_how_to_keep_it_there(sets):
     found = hr.compute(*sets.generate(1))
     with pytest.raises(InvalidInputError, match="not on a device"):
         found.to_arrow_device()
+
+
+class InDeviceMemory:
+    """A batch of columns as a library on a GPU hands it out; the emulated device's memory is the CPU's."""
+
+    def __init__(self, batch, *, kind=arrow_structures.CUDA, number=0, event=None):
+        self._batch, self._kind, self._number, self._event = batch, kind, number, event
+
+    def __arrow_c_device_array__(self, requested_schema=None, **_options):
+        schema, array = self._batch.__arrow_c_device_array__()
+        pointer = ctypes.pythonapi.PyCapsule_GetPointer
+        pointer.restype, pointer.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
+        there = arrow_structures.DeviceArray.from_address(pointer(array, arrow_structures.CAPSULE))
+        there.device_type, there.device_id = self._kind, self._number
+        if self._event is not None:
+            there.sync_event = ctypes.addressof(self._event)
+        return schema, array
+
+
+def in_device_memory(table, **where):
+    batches = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]
+    return InDeviceMemory(batches[0], **where)
+
+
+def test_tables_in_a_devices_memory_give_the_same_matrix(sets):
+    for seed in range(6):
+        generated = sets.generate_complete(seed, rows=50, own=seed % 2 == 0)
+        expected = hr.compute(generated.plan, generated.tables)
+        there = {name: in_device_memory(table) for name, table in generated.tables.items()}
+        found = hr.compute(generated.plan, there, device=on(EmulatedDevice()))
+        assert same_bits(expected.values, found.values).all()
+
+
+COLUMNS = {
+    "flags": pa.array([True, None, False, True, True, None, False, True, True, True, None]),
+    "small": pa.array([1, None, 3, 4, 5, 6, 7, 8, 9, 10, 11], pa.int8()),
+    "floats": pa.array([1.5, None, float("nan"), -0.0, 0, 1, 2, 3, 4, 5, 6], pa.float32()),
+    "times": pa.array([0, 1, None, 3, 4, 5, 6, 7, 8, 9, 10], pa.timestamp("us", "UTC")),
+    "words": pa.array(["", None, "über", "c", "d", "e", "f", "g", "h", "i", "j"]),
+    "large": pa.array(["", None, "über", "c", "d", "e", "f", "g", "h", "i", "j"], pa.large_string()),
+    "codes": pa.array(["a", None, "a", "b", "b", "b", "b", "b", "b", "b", "c"]).dictionary_encode(),
+    "nothing": pa.nulls(11),
+}
+
+
+@pytest.mark.parametrize("cut", [(0, 11), (3, 7), (9, 2), (5, 0), (11, 0)])
+@pytest.mark.parametrize("kind", [arrow_structures.CUDA, arrow_structures.CUDA_MANAGED, arrow_structures.CUDA_HOST])
+def test_every_type_of_column_comes_from_a_devices_memory(cut, kind):
+    batch = pa.record_batch(COLUMNS).slice(*cut)
+    expected = pa.Table.from_batches([batch])
+    found = as_table("t", InDeviceMemory(batch, kind=kind), [EmulatedDevice(number=1), EmulatedDevice()])
+    found.validate(full=True)
+    assert found.schema == expected.schema
+    assert [str(value) for value in found.to_pylist()] == [str(value) for value in expected.to_pylist()]
+
+
+def test_the_producers_work_is_waited_for():
+    emulated, event = EmulatedDevice(), ctypes.c_size_t(4711)
+    as_table("t", InDeviceMemory(pa.record_batch(COLUMNS), event=event), [emulated])
+    assert emulated.waited_for == 4711
+
+
+def test_buffers_in_a_devices_memory_are_released():
+    before = pa.total_allocated_bytes()
+    values = InDeviceMemory(pa.record_batch({"a": pa.array(range(100_000))}))
+    found = as_table("t", values, [EmulatedDevice()])
+    assert found.num_rows == 100_000
+    del values, found
+    gc.collect()
+    assert pa.total_allocated_bytes() <= before
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "says"),
+    [
+        (lambda: {"a": [1]}, InvalidInputError, "table 't' is a dict, which is not a table"),
+        (
+            lambda: InDeviceMemory(pa.record_batch({"a": pa.array([[1]])})),
+            InvalidInputError,
+            r"column 'a' of table 't' has type list<.*> in a device's memory",
+        ),
+        (lambda: InDeviceMemory(pa.array([1, 2])), InvalidInputError, "cannot be read as Arrow|not a batch of columns"),
+        (lambda: InDeviceMemory(pa.record_batch(COLUMNS), kind=7), InvalidInputError, "no CUDA device .device type 7"),
+        (lambda: InDeviceMemory(pa.record_batch(COLUMNS), number=3), UnavailableError, "table 't' is on CUDA device 3"),
+    ],
+)
+def test_what_cannot_be_read_is_said(values, error, says):
+    with pytest.raises(error, match=says):
+        as_table("t", values(), [EmulatedDevice()])
+
+
+def test_a_device_that_fails_while_it_is_read_is_said():
+    lost = EmulatedDevice(lost_after=0)
+    with pytest.raises(UnavailableError, match="table 't' cannot be read from its device: emulated: an illegal memory"):
+        as_table("t", InDeviceMemory(pa.record_batch(COLUMNS)), [lost])

@@ -11,32 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-_CPU, _CUDA = 1, 2
+from headrace.features.arrow_structures import CAPSULE, CPU, CUDA, Array, DeviceArray, Release
+
 _NUMBERS = itertools.count(1)
 _HELD: dict[int, Any] = {}
 """What consumers still read, by the number in `private_data`."""
-
-
-class _Array(ctypes.Structure):
-    """ArrowArray."""
-
-
-_Release = ctypes.CFUNCTYPE(None, ctypes.POINTER(_Array))
-_Array._fields_ = [
-    ("length", ctypes.c_int64), ("null_count", ctypes.c_int64), ("offset", ctypes.c_int64),
-    ("n_buffers", ctypes.c_int64), ("n_children", ctypes.c_int64), ("buffers", ctypes.POINTER(ctypes.c_void_p)),
-    ("children", ctypes.POINTER(ctypes.POINTER(_Array))), ("dictionary", ctypes.c_void_p), ("release", _Release),
-    ("private_data", ctypes.c_void_p),
-]  # fmt: skip
-
-
-class _DeviceArray(ctypes.Structure):
-    """ArrowDeviceArray."""
-
-    _fields_ = (
-        ("array", _Array), ("device_id", ctypes.c_int64), ("device_type", ctypes.c_int32),
-        ("sync_event", ctypes.c_void_p), ("reserved", ctypes.c_int64 * 3),
-    )  # fmt: skip
 
 
 class ArrowDeviceMatrix:
@@ -62,27 +41,27 @@ class ArrowDeviceMatrix:
         return self.__arrow_c_schema__(), _capsule(_exported(self._values))
 
 
-def _exported(values: Any) -> _DeviceArray:
+def _exported(values: Any) -> DeviceArray:
     """The structure of an array of rows over an array of numbers, held until its release is called."""
     interface = getattr(values, "__cuda_array_interface__", None)
     place = interface if interface is not None else values.__array_interface__
     n_rows, n_features = values.shape
-    numbers, rows = _Array(), _DeviceArray()
+    numbers, rows = Array(), DeviceArray()
     no_buffer, number_buffers = (ctypes.c_void_p * 1)(None), (ctypes.c_void_p * 2)(None, place["data"][0])
-    children = (ctypes.POINTER(_Array) * 1)(ctypes.pointer(numbers))
+    children = (ctypes.POINTER(Array) * 1)(ctypes.pointer(numbers))
     _fill(numbers, n_rows * n_features, number_buffers)
     _fill(rows.array, n_rows, no_buffer)
     rows.array.n_children = 1
     rows.array.children = children
     rows.device_id = values.device.id if interface is not None else -1
-    rows.device_type = _CUDA if interface is not None else _CPU
+    rows.device_type = CUDA if interface is not None else CPU
     number = next(_NUMBERS)
     rows.array.private_data = number
     _HELD[number] = values, numbers, children, no_buffer, number_buffers
     return rows
 
 
-def _fill(array: _Array, length: int, buffers: Any) -> None:
+def _fill(array: Array, length: int, buffers: Any) -> None:
     array.length, array.n_buffers, array.buffers = length, len(buffers), buffers
     array.release = _RELEASE
 
@@ -94,19 +73,18 @@ def _release(array: Any) -> None:
     for child in range(here.n_children):
         if here.children[child].contents.release:
             here.children[child].contents.release(here.children[child])
-    ctypes.memset(ctypes.addressof(here) + _Array.release.offset, 0, _Array.release.size)
+    ctypes.memset(ctypes.addressof(here) + Array.release.offset, 0, Array.release.size)
     del held
 
 
-_RELEASE = _Release(_release)
-_NAME = b"arrow_device_array"
+_RELEASE = Release(_release)
 _Destructor = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-_CAPSULES: dict[int, _DeviceArray] = {}
+_CAPSULES: dict[int, DeviceArray] = {}
 
 
 def _destroy(capsule: int) -> None:
     """Release what no consumer has taken."""
-    address = _API.PyCapsule_GetPointer(capsule, _NAME)
+    address = _API.PyCapsule_GetPointer(capsule, CAPSULE)
     held = _CAPSULES.pop(address, None)
     if held is not None and held.array.release:
         held.array.release(ctypes.pointer(held.array))
@@ -120,7 +98,7 @@ _API.PyCapsule_New.restype = ctypes.py_object
 _API.PyCapsule_New.argtypes = (ctypes.c_void_p, ctypes.c_char_p, _Destructor)
 
 
-def _capsule(array: _DeviceArray) -> object:
+def _capsule(array: DeviceArray) -> object:
     _CAPSULES[ctypes.addressof(array)] = array
-    capsule: object = _API.PyCapsule_New(ctypes.addressof(array), _NAME, _DESTRUCTOR)
+    capsule: object = _API.PyCapsule_New(ctypes.addressof(array), CAPSULE, _DESTRUCTOR)
     return capsule

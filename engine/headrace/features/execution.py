@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace.core.progress import Progress, SilentProgress
 from headrace.features.device import CPU_ONLY, Devices, open_devices
@@ -13,14 +13,13 @@ from headrace.features.plan import FeaturePlan
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pyarrow as pa
 
 
 def compute(  # noqa: PLR0913  # two things to say what, the rest how
     plan: FeaturePlan,
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, Any],
     *,
-    spine: pa.Table | None = None,
+    spine: Any = None,
     out: npt.NDArray[np.float32] | None = None,
     threads: int = 2,
     progress: Progress | None = None,
@@ -30,7 +29,8 @@ def compute(  # noqa: PLR0913  # two things to say what, the rest how
 
     Args:
         plan: what to compute.
-        tables: stored tables by name, with at least the plan's columns.
+        tables: tables by name, with at least the plan's columns: Arrow's, any library's with `__arrow_c_stream__`
+            (Polars, pandas, DuckDB, cuDF), or Arrow device arrays, whose columns are copied from a CUDA device.
         spine: the rows that ask, by default the plan's spine table. A subset of it gives the same bits.
         out: float32[n_rows, n_features], C-contiguous, to write into, so that a caller can use memory again.
         threads: worker threads; the result does not depend on their number.
@@ -44,9 +44,12 @@ def compute(  # noqa: PLR0913  # two things to say what, the rest how
             a sum
             leaves the exact range, or `out` has another shape or dtype.
     """
-    from headrace.features.executor.run import run_plan  # here, so that definitions load without Arrow and Numba
+    # here, so that definitions load without Arrow and Numba
+    from headrace.features.executor.run import run_plan
+    from headrace.features.table_inputs import as_table, as_tables
 
+    devices = device if isinstance(device, Devices) else open_devices(device)
     return run_plan(
-        plan, tables, spine=spine, out=out, threads=threads, progress=progress or SilentProgress(),
-        devices=device if isinstance(device, Devices) else open_devices(device),
+        plan, as_tables(tables, devices.devices), out=out, threads=threads, progress=progress or SilentProgress(),
+        spine=None if spine is None else as_table(plan.spine, spine, devices.devices), devices=devices,
     )  # fmt: skip

@@ -96,6 +96,20 @@ class CupyDevice:
         self._do(lambda: self._staging().download(array, target))
         return target
 
+    def read(self, address: int, out: npt.NDArray[np.uint8]) -> None:
+        """Copy bytes of somebody else's array; see `Device`."""
+
+        def copy() -> None:
+            memory = cupy.cuda.UnownedMemory(address, out.nbytes, None, self.number)
+            there = cupy.ndarray(out.shape, cupy.uint8, memptr=cupy.cuda.MemoryPointer(memory, 0))
+            self._staging().download(there, out)
+
+        self._do(copy)
+
+    def wait_for(self, event: int) -> None:
+        """Wait for somebody else's event; see `Device`."""
+        self._do(lambda: cupy.cuda.runtime.eventSynchronize(event))
+
     @cached_property
     def link_bytes_per_second(self) -> float:
         """How fast a second copy of 32 MiB to the device is; see `Device`."""

@@ -87,6 +87,26 @@ class Device(Protocol):
         """
         ...
 
+    def read(self, address: int, out: npt.NDArray[np.uint8]) -> None:
+        """Copy bytes of somebody else's array in this device's memory.
+
+        Args:
+            address: where they begin.
+            out: uint8[n_bytes], C-contiguous, to copy into.
+
+        Raises:
+            DeviceError: they cannot be read.
+        """
+        ...
+
+    def wait_for(self, event: int) -> None:
+        """Wait until a CUDA event of somebody else, a `cudaEvent_t`, has happened.
+
+        Raises:
+            DeviceError: what was to be waited for has failed.
+        """
+        ...
+
     def launch(self, source: Source, kernel: str, blocks: int, threads: int, arguments: Sequence[Any]) -> None:
         """Run a kernel of a source; `Source.launch` checks and converts the arguments.
 

@@ -84,6 +84,14 @@ class EmulatedDevice:
         out[...] = array
         return out
 
+    def read(self, address, out):
+        if self.lost_after is not None and self.launches >= self.lost_after:
+            raise DeviceError(f"{self.name}: an illegal memory access was encountered")
+        ctypes.memmove(out.ctypes.data, address, out.nbytes)
+
+    def wait_for(self, event):
+        self.waited_for = event
+
     def lane(self):
         return contextlib.nullcontext()
 

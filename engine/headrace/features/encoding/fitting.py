@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import InvalidInputError, did_you_mean
 from headrace.features.plan import EncoderSpec, FeaturePlan
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def fit_plan(
     plan: FeaturePlan,
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, Any],
     *,
     rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer],
-    spine: pa.Table | None = None,
+    spine: Any = None,
 ) -> FeaturePlan:
     """Fit every encoder that learns from data to the training rows of the spine.
 
@@ -30,7 +30,7 @@ def fit_plan(
 
     Args:
         plan: a plan, fitted or not.
-        tables: stored tables by name, with at least the plan's columns.
+        tables: tables by name, with at least the plan's columns, as for `compute`.
         rows: bool[n_rows] of the spine, or the positions of the training rows, each once.
         spine: the spine's rows, by default the plan's spine table.
 
@@ -44,13 +44,16 @@ def fit_plan(
     learning = [name for name, spec in plan.encoders.items() if spec.fitted != {}]
     if not learning:
         return plan
-    from headrace.features.encoding.spine_values import training_rows  # here, so that definitions load without Arrow
+    # here, so that definitions load without Arrow
+    from headrace.features.encoding.spine_values import training_rows
+    from headrace.features.table_inputs import as_table, as_tables
 
     if spine is None and plan.spine not in tables:
         raise InvalidInputError(
             f"plan '{plan.name}' reads table '{plan.spine}', which was not given", hint=did_you_mean(plan.spine, tables)
         )
-    asking = tables[plan.spine] if spine is None else spine
+    tables = as_tables(tables)
+    asking = tables[plan.spine] if spine is None else as_table(plan.spine, spine)
     chosen = asking.filter(training_rows(rows, asking.num_rows))
     fitted = _with_encoders(plan, {name: replace(plan.encoders[name], fitted=None) for name in learning})
     while not fitted.is_fitted:
