@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from headrace.core.interrupts import interrupt_held
 from headrace.data import TableStore, digest_table
 from headrace.data.commit_log import read_log
-from headrace.data.interrupts import interrupt_held
 
 pytestmark = pytest.mark.slow
 STORE_WRITER = Path(__file__).with_name("store_writer.py")

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from headrace.core.errors import UnavailableError
 from headrace.core.hashing import canonical_json
+from headrace.core.interrupts import interrupt_held
 from headrace.data.commit_facts import METADATA_KEY, Commit, Facts
 from headrace.data.commit_log import TableLog, begins_at_first_version, entry_path, read_log
-from headrace.data.interrupts import interrupt_held
 from headrace.data.staging import Staging, sweep_staging
 from headrace.data.types import arrow_type
 

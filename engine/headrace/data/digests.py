@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from headrace.core.config import cpu_budget
 from headrace.core.hashing import digest_json
+from headrace.core.threads import ThreadPool
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +89,7 @@ def digest_part(table: pa.Table) -> PartDigest:
     columns = {name: table.column(name) for name in table.column_names}
     if table.num_rows < ROWS_FOR_THREADS:
         return PartDigest(table.num_rows, {name: digest_column(column) for name, column in columns.items()})
-    with ThreadPoolExecutor(cpu_budget()) as pool:
+    with ThreadPool(cpu_budget()) as pool:
         return PartDigest(table.num_rows, dict(zip(columns, pool.map(digest_column, columns.values()), strict=True)))
 
 

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from headrace.client import Client
 from headrace.core.errors import InvalidInputError, NotFoundError
 from headrace.core.progress import Progress, SilentProgress
+from headrace.core.threads import ThreadPool, result_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -196,17 +197,17 @@ def _send(
     with progress.step("requests", total=len(starts)) as step:
         if job.concurrency == 1:
             return [_counted(one(start), step.advance) for start in starts]
-        with ThreadPoolExecutor(job.concurrency, thread_name_prefix="client") as pool:
+        with ThreadPool(job.concurrency, thread_name_prefix="client") as pool:
             return [_counted(answer, step.advance) for answer in _ordered(pool, one, starts, job.concurrency)]
 
 
-def _ordered(pool: ThreadPoolExecutor, one: Any, starts: range, in_flight: int) -> Iterator[_Answer]:
+def _ordered(pool: ThreadPool, one: Any, starts: range, in_flight: int) -> Iterator[_Answer]:
     """Answers in the order of `starts`, few requests handed to the pool at a time; the first error ends all."""
     remaining = iter(starts)
     waiting: list[Future[_Answer]] = [pool.submit(one, start) for start in itertools.islice(remaining, 2 * in_flight)]
     while waiting:
         try:
-            answer = waiting.pop(0).result()
+            answer = result_of(waiting.pop(0))
         except BaseException:
             for future in waiting:
                 future.cancel()

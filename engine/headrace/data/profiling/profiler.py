@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from headrace.core.errors import InvalidInputError
+from headrace.core.threads import ThreadPool, result_of, wait_for
 from headrace.data.profiling.arrays import joined
 from headrace.data.profiling.columns import ColumnState
 from headrace.data.profiling.comoments import PIECE_ROWS, Comoments, as_floats
@@ -66,7 +66,7 @@ class Profiler:
         while self._block_rows * len(self._columns) * _VALUE_BYTES > BLOCK_BYTES and self._block_rows > _LEAST_ROWS:
             self._block_rows //= 2
         threads = threads or min(8, len(os.sched_getaffinity(0)))
-        self._pool = ThreadPoolExecutor(threads, "headrace-profile")
+        self._pool = ThreadPool(threads, "headrace-profile")
 
     def __enter__(self) -> Self:
         return self
@@ -138,9 +138,9 @@ class Profiler:
         arrays = [joined(column) for column in block.columns]
         tasks = [self._pool.submit(self._correlate, [arrays[place] for place in self._numeric], block.num_rows)]
         tasks += [self._pool.submit(column.add, array) for column, array in zip(self._columns, arrays, strict=True)]
-        wait(tasks)
+        wait_for(tasks)
         for task in tasks:
-            task.result()
+            result_of(task)
 
     def _correlate(self, columns: list[pa.Array], n_rows: int) -> None:
         if len(columns) > 1:

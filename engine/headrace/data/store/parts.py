@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Self
 
 from headrace.core.config import cpu_budget
+from headrace.core.threads import ThreadPool, result_of
 from headrace.data.commit_facts import NewPart, Part, Place, Places
 from headrace.data.digests import PART_ROWS, PartDigest, chained, digest_column, digest_part
 from headrace.data.types import arrow_type, table_dtypes
@@ -33,7 +34,7 @@ class PartWriter:
         self._staged = staged
         self._known = deque(known)
         self._threads = cpu_budget()
-        self._pool = ThreadPoolExecutor(self._threads)
+        self._pool = ThreadPool(self._threads)
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
         self._running: deque[_Running] = deque()
@@ -81,8 +82,8 @@ class PartWriter:
 
     def _collect(self) -> None:
         file, digests, known, table = self._running.popleft()
-        columns = known.columns if known is not None else dict(digest.result() for digest in digests)
-        places = (Place(file.result(), 0, table.num_rows),)
+        columns = known.columns if known is not None else dict(result_of(digest) for digest in digests)
+        places = (Place(result_of(file), 0, table.num_rows),)
         self._parts.append(NewPart(table.num_rows, table_dtypes(table), columns, places))
 
 

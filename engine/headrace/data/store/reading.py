@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from headrace.core.config import cpu_budget
 from headrace.core.errors import CorruptedError
+from headrace.core.threads import ThreadPool
 from headrace.data.commit_facts import Part, Place
 from headrace.data.digests import ROWS_FOR_THREADS, digest_column
 from headrace.data.types import arrow_type
@@ -47,7 +47,7 @@ class PartsToRead:
         import pyarrow as pa
 
         pieces = _Pieces(self)
-        with ThreadPoolExecutor(cpu_budget()) as pool:
+        with ThreadPool(cpu_budget()) as pool:
             for part in self.parts:
                 try:
                     table = pieces.take(part)
@@ -57,7 +57,7 @@ class PartsToRead:
                     self._check(part, table, pool)
                 yield table
 
-    def _check(self, part: Part, table: pa.Table, pool: ThreadPoolExecutor) -> None:
+    def _check(self, part: Part, table: pa.Table, pool: ThreadPool) -> None:
         names = [name for name in self.dtypes if name in part.columns]
         apply = pool.map if table.num_rows >= ROWS_FOR_THREADS else map
         digests = apply(lambda name: digest_column(table.column(name)), names)

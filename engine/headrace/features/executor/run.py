@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from headrace.core.errors import DefinitionError, InvalidInputError, did_you_mean
 from headrace.core.progress import Progress, Step
+from headrace.core.threads import ThreadPool, result_of, wait_for
 from headrace.features.device import Devices
 from headrace.features.executor.block_groups import BlockGroups, GroupKey, GroupWork
 from headrace.features.executor.columns import TableColumns
@@ -55,7 +56,7 @@ def run_plan(  # noqa: PLR0913  # as `compute`
     extra = np.empty((shape[0], len(plan.intermediates)), dtype=np.float64)
     groups = BlockGroups(plan, columns, asking)
     run = _Run(plan, groups, asking, Target(matrix, extra))
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPool(threads) as pool:
         run.run(pool, threads, progress, devices)
     return FeatureMatrix(plan.feature_names, matrix, query_time, tuple(groups.placements), run.on_device)
 
@@ -71,7 +72,7 @@ class _Run:
         self.on_device: Any = None
         self._device_run: DeviceRun | None = None
 
-    def run(self, pool: ThreadPoolExecutor, threads: int, progress: Progress, devices: Devices) -> None:
+    def run(self, pool: ThreadPool, threads: int, progress: Progress, devices: Devices) -> None:
         """Write every column of the matrix."""
         groups = self.groups.sort(devices, threads)
         total = len(groups) * self.spine.columns.n_rows
@@ -171,7 +172,7 @@ def _plain(work: Callable[..., None], *arguments: Any) -> Task:
     return task
 
 
-def _drain(pool: ThreadPoolExecutor, tasks: Any, most: int) -> None:
+def _drain(pool: ThreadPool, tasks: Any, most: int) -> None:
     """Run tasks and what follows from them, a bounded number at a time; the first error stops what has not begun."""
     waiting, source = deque[Task](), iter(tasks)
     running: set[Future[list[Task]]] = set()
@@ -184,9 +185,10 @@ def _drain(pool: ThreadPoolExecutor, tasks: Any, most: int) -> None:
                 running.add(pool.submit(task))
             if not running:
                 return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
+            done, running = wait_for(running, FIRST_COMPLETED)
             for future in done:
-                waiting.extend(future.result())
+                follow: list[Task] = result_of(future)
+                waiting.extend(follow)
     except BaseException:
         for future in running:
             future.cancel()
@@ -195,7 +197,7 @@ def _drain(pool: ThreadPoolExecutor, tasks: Any, most: int) -> None:
 
 def _result(future: Future[KeyCodes], others: Any) -> KeyCodes:
     try:
-        return future.result()
+        return result_of(future)
     except BaseException:
         for other in others:
             other.cancel()

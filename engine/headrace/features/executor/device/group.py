@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from headrace.core.threads import ThreadPool, result_of
 from headrace.features.executor.device.blocks import ChunkRows, DeviceBlock, WindowsOnDevice
 from headrace.features.executor.device.chunks import Chunk, ChunkTable, cut_into_chunks
 from headrace.features.executor.device.targets import DeviceTarget
@@ -72,9 +72,9 @@ class DeviceGroup:
         for chunk in chunks:
             waiting.put(chunk)
         lanes = [each for _ in range(_LANES) for each in devices][: len(chunks)]
-        with ThreadPoolExecutor(len(lanes)) as pool:
+        with ThreadPool(len(lanes)) as pool:
             for done in [pool.submit(self._work_off, each, waiting, target) for each in lanes]:
-                done.result()
+                result_of(done)
 
     def _most_rows(self, free_bytes: int) -> int:
         columns = len(self.slots)

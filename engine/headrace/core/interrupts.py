@@ -1,4 +1,4 @@
-"""Ctrl-C around a library that loses it: deltalake turns it into another error, or drops it while it is imported."""
+"""Ctrl-C around code that cannot bear it: deltalake turns it into another error, `threading` leaves a lock taken."""
 
 from __future__ import annotations
 
