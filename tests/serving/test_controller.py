@@ -1,5 +1,6 @@
 """What the controller of a model version learns and decides."""
 
+import sys
 import time
 
 import numpy as np
@@ -154,8 +155,13 @@ def test_a_decision_costs_some_microseconds():
     """Measured at 1.2 us a batch and 2.5 us with a decision; the bound leaves room for a slow machine."""
     controller = Controller(BOUNDS)
     times = []
-    for turn in range(2000):
-        start = time.perf_counter()
-        controller.batch_ran(turn * 0.02, 1 + turn % 50, 0.003, 0.004, turn * 20)
-        times.append(time.perf_counter() - start)
+    traced = sys.gettrace()
+    sys.settrace(None)  # what measuring coverage costs is no part of it
+    try:
+        for turn in range(2000):
+            start = time.perf_counter()
+            controller.batch_ran(turn * 0.02, 1 + turn % 50, 0.003, 0.004, turn * 20)
+            times.append(time.perf_counter() - start)
+    finally:
+        sys.settrace(traced)
     assert np.median(times) < 20e-6
