@@ -1,5 +1,7 @@
 """Requests that are in flight when something happens: deadlines, withdrawals, company, drain."""
 
+import re
+import statistics
 import threading
 import time
 
@@ -11,7 +13,9 @@ from headrace.core.errors import DeadlineError, ExhaustedError, UnavailableError
 from headrace.serving import BatchingConfig
 
 LIMIT_S = 60.0
-BUSY_S = 0.15
+BUSY_S = 0.6
+"""How long the model is kept busy: what a test does meanwhile is done in time on a machine that stands still a while."""
+DEADLINE_S = 0.020
 
 
 @pytest.fixture
@@ -96,16 +100,27 @@ def test_a_request_without_a_deadline_waits_its_turn(slow, busy):
 
 @pytest.mark.slow
 def test_a_deadline_in_the_queue_is_kept_by_the_server(slow, busy):
-    """The server answers on time by itself: the client's own deadline is far away."""
+    """The server answers on time by itself, long before the model is free: the client's own deadline is far away.
+
+    The median of five, one after the other: this process may stand still for once.
+    """
     server, client = slow()
     first = ask(client, busy)
     until(lambda: version_of(server).running_batches == 1)
     message = InferCall("slow", busy).to_message()
-    message.parameters["timeout"].int64_param = 20_000
-    begin = time.perf_counter()
-    with pytest.raises(DeadlineError, match="the deadline passed after 2"):
-        client._call("ModelInfer", message)
-    assert 0.020 <= time.perf_counter() - begin < 0.1
+    message.parameters["timeout"].int64_param = round(DEADLINE_S * 1e6)
+    queued_s, answered_s = [], []
+    for _ in range(5):
+        begin = time.perf_counter()
+        with pytest.raises(DeadlineError, match="the deadline passed after") as caught:
+            client._call("ModelInfer", message)
+        answered_s.append(time.perf_counter() - begin)
+        queued_s.append(float(re.search(r"after ([\d.]+) ms in the queue", str(caught.value))[1]) / 1e3)
+    assert version_of(server).running_batches == 1, "the model was free before the deadlines had passed"
+    assert min(queued_s) >= DEADLINE_S
+    assert min(answered_s) >= DEADLINE_S
+    assert statistics.median(queued_s) < 1.5 * DEADLINE_S, queued_s
+    assert statistics.median(answered_s) < 5 * DEADLINE_S, answered_s
     assert first().scores.tolist() == busy[0, :1].tolist()
 
 
