@@ -14,7 +14,7 @@ from headrace.serving import BatchingConfig
 
 LIMIT_S = 60.0
 BUSY_S = 0.6
-"""How long the model is kept busy: what a test does meanwhile is done in time on a machine that stands still a while."""
+"""How long the model is kept busy: time for what a test does meanwhile, should the machine stand still a while."""
 DEADLINE_S = 0.020
 
 

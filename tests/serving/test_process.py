@@ -50,8 +50,8 @@ def test_it_answers_counts_and_ends_cleanly_on_sigterm(world, start_process, tmp
 def test_it_is_ready_soon_after_the_imports_nobody_can_avoid(start_process, monkeypatch):
     """Ready within 0.7 s of what importing onnxruntime, numpy and grpc takes in the same run.
 
-    Where other programs take the CPUs, both take longer; how much is seen from the imports' own time on a CPU. The first
-    start writes the bytecode that an installation comes with.
+    Where other programs take the CPUs, both take longer; how much is seen from the imports' own time on a CPU. The
+    first start writes the bytecode that an installation comes with.
     """
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     start_process().stop()
