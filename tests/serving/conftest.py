@@ -255,7 +255,9 @@ class ServerProcess:
         return int(self.info["metrics_address"].split(":")[1])
 
     def events(self, name: str) -> list[dict]:
-        lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
+        """Events of that name in the log so far; a line that is being written is not there yet."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        lines = [line for line in whole.splitlines() if line.startswith("{")]
         return [event for event in map(json.loads, lines) if event["event"] == name]
 
     def scrape(self) -> str:

@@ -267,7 +267,7 @@ def test_a_server_process_loses_its_device_and_no_request_is_lost(
         client.close()
         with urllib.request.urlopen(f"http://{info['metrics_address']}/metrics", timeout=5) as page:
             assert fallbacks(page.read().decode()) == {"the device failed": 1.0}
-        events = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+        events = [json.loads(line) for line in log.read_text().rpartition("\n")[0].splitlines() if line.startswith("{")]
         (failed,) = [event for event in events if event["event"] == "device_failed"]
         assert (failed["level"], failed["lost"], failed["rows"]) == ("warning", True, len(ROWS))
     finally:
