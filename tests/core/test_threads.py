@@ -74,7 +74,7 @@ content = bytes(100_000)
 def work(number):
     return hashlib.sha256(content).digest() + bytes(number)
 
-for turn in range(600):
+for turn in range(1_500):
     faulthandler.dump_traceback_later(30, exit=True)
     try:
         print(moments.uniform(0, 0.004), file=presser.stdin, flush=True)

@@ -1,7 +1,9 @@
 """Requests that are in flight when something happens: deadlines, withdrawals, company, drain."""
 
+import os
 import re
-import statistics
+import subprocess
+import sys
 import threading
 import time
 
@@ -15,7 +17,6 @@ from headrace.serving import BatchingConfig
 LIMIT_S = 60.0
 BUSY_S = 0.6
 """How long the model is kept busy: time for what a test does meanwhile, should the machine stand still a while."""
-DEADLINE_S = 0.020
 
 
 @pytest.fixture
@@ -98,29 +99,65 @@ def test_a_request_without_a_deadline_waits_its_turn(slow, busy):
     assert patient.result().model_name == "slow"
 
 
+WATCH = """
+import os, select, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+print("watching", flush=True)
+while True:
+    begin = time.perf_counter()
+    if select.select([sys.stdin], [], [], 0.002)[0]:
+        break
+    if time.perf_counter() > begin + 0.004:
+        print(begin, time.perf_counter())
+"""
+
+
+@pytest.fixture
+def standstills():
+    """Ends the watch and gives (begin, end), of `perf_counter`, of the times when a CPU did not run who was due.
+
+    Watched from a process for each CPU: what this process, and with it the server, does wrong is not seen there.
+    """
+    watches = [
+        subprocess.Popen(
+            [sys.executable, "-c", WATCH, str(cpu)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for cpu in os.sched_getaffinity(0)
+    ]
+    for watch in watches:
+        assert watch.stdout.readline() == "watching\n"
+    yield lambda: [
+        tuple(map(float, line.split())) for watch in watches for line in watch.communicate("end")[0].splitlines()
+    ]
+    for watch in watches:
+        watch.kill()
+        watch.wait()
+
+
 @pytest.mark.slow
-def test_a_deadline_in_the_queue_is_kept_by_the_server(slow, busy):
+def test_a_deadline_in_the_queue_is_kept_by_the_server(slow, busy, standstills):
     """The server answers on time by itself, long before the model is free: the client's own deadline is far away.
 
-    The median of five, one after the other: this process may stand still for once.
+    Every one of five requests, but for the time that the machine itself stood still.
     """
     server, client = slow()
     first = ask(client, busy)
     until(lambda: version_of(server).running_batches == 1)
     message = InferCall("slow", busy).to_message()
-    message.parameters["timeout"].int64_param = round(DEADLINE_S * 1e6)
-    queued_s, answered_s = [], []
+    message.parameters["timeout"].int64_param = 20_000
+    asked = []
     for _ in range(5):
         begin = time.perf_counter()
         with pytest.raises(DeadlineError, match="the deadline passed after") as caught:
             client._call("ModelInfer", message)
-        answered_s.append(time.perf_counter() - begin)
-        queued_s.append(float(re.search(r"after ([\d.]+) ms in the queue", str(caught.value))[1]) / 1e3)
+        queued_s = float(re.search(r"after ([\d.]+) ms in the queue", str(caught.value))[1]) / 1e3
+        asked.append((begin, time.perf_counter(), queued_s))
     assert version_of(server).running_batches == 1, "the model was free before the deadlines had passed"
-    assert min(queued_s) >= DEADLINE_S
-    assert min(answered_s) >= DEADLINE_S
-    assert statistics.median(queued_s) < 1.5 * DEADLINE_S, queued_s
-    assert statistics.median(answered_s) < 5 * DEADLINE_S, answered_s
+    stood = standstills()
+    for begin, end, queued_s in asked:
+        still_s = sum(max(0.0, min(end, stop) - max(begin, start)) for start, stop in stood)
+        assert 0.020 <= queued_s < 0.030 + still_s
+        assert 0.020 <= end - begin < 0.1 + still_s
     assert first().scores.tolist() == busy[0, :1].tolist()
 
 
